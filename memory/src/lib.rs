@@ -1,0 +1,15 @@
+//! *What it is*: the memory a guest program sees. Guest addresses are host addresses, as in the kernel.
+//!
+//! *Invariant*: an address that lies in a [`Region`] of a [`Memory`] is alive, since the region keeps its [`Block`]; every
+//! access through [`Memory`] is tested against the regions and their permissions. `unsafe` lives in `block.rs` alone.
+//!
+//! *Start here*: [`Block`], [`Memory`].
+#![deny(unsafe_code)]
+
+mod block;
+mod fault;
+mod region;
+
+pub use block::Block;
+pub use fault::{Access, Fault, Why};
+pub use region::{Memory, Region, RegionKind, Shape};

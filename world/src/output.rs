@@ -1,0 +1,32 @@
+//! What programs send out.
+
+/// Everything that left a program during its runs, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    /// Lines of `bpf_trace_printk`.
+    pub printk: Vec<String>,
+    /// Records of perf event arrays; ring buffers keep theirs in the map.
+    pub records: Vec<Record>,
+}
+
+/// A record a program emitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where it went.
+    pub sink: Sink,
+    /// Name of the map.
+    pub map: String,
+    /// CPU it was emitted on.
+    pub cpu: u32,
+    /// Its bytes.
+    pub data: Vec<u8>,
+}
+
+/// Kinds of record streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sink {
+    /// `bpf_perf_event_output` and kin.
+    Perf,
+    /// `bpf_ringbuf_output`, `bpf_ringbuf_submit`.
+    Ringbuf,
+}
