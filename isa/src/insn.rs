@@ -18,6 +18,36 @@ pub enum Reg {
     R10,
 }
 
+impl Reg {
+    /// All registers, in order.
+    pub const ALL: [Reg; 11] =
+        [Reg::R0, Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5, Reg::R6, Reg::R7, Reg::R8, Reg::R9, Reg::R10];
+
+    /// The frame pointer.
+    pub const FP: Reg = Reg::R10;
+
+    /// Register by number, `None` above 10.
+    pub const fn from_number(number: u8) -> Option<Reg> {
+        if (number as usize) < Reg::ALL.len() { Some(Reg::ALL[number as usize]) } else { None }
+    }
+
+    /// 0 to 10.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// 0 to 10, as an index of a register file.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl std::fmt::Display for Reg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "r{}", self.number())
+    }
+}
+
 /// Width of arithmetic and comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Width {
@@ -39,6 +69,13 @@ pub enum Size {
     W = 4,
     /// Double word, 8 bytes.
     Dw = 8,
+}
+
+impl Size {
+    /// 1, 2, 4 or 8.
+    pub const fn bytes(self) -> u8 {
+        self as u8
+    }
 }
 
 /// Second operand: register, or immediate that is sign-extended to the width.
@@ -117,7 +154,7 @@ pub enum Wide {
         /// Descriptor of a module's BTF.
         btf_fd: i32,
     },
-    /// A function of the program, as the distance from the next instruction (pseudo 4): a callback.
+    /// A function of the program (pseudo 4), a callback: the distance from the slot after the first.
     Func(i32),
     /// A map by its index in the program's own list (pseudo 5). Programs relocated by skep use this form.
     MapIndex(i32),
@@ -263,4 +300,47 @@ pub enum Insn {
     },
     Call(Callee),
     Exit,
+}
+
+impl Insn {
+    /// Slots this instruction takes: 2 for a wide load, else 1.
+    pub const fn slots(&self) -> usize {
+        if matches!(self, Insn::LoadWide { .. }) { 2 } else { 1 }
+    }
+
+    /// How far a jump, a call of a function of the program, or a callback's address is from the next slot. `None` where the
+    /// instruction names no place in the program, or only through a register.
+    pub const fn distance(&self) -> Option<i32> {
+        match *self {
+            Insn::Jump { off, .. } => Some(off),
+            Insn::JumpIf { off, .. } | Insn::MayGoto { off } => Some(off as i32),
+            Insn::Call(callee) => match callee {
+                Callee::Local(off) => Some(off),
+                Callee::Helper(_) | Callee::Kfunc { .. } | Callee::Reg(_) => None,
+            },
+            Insn::LoadWide { value, .. } => match value {
+                Wide::Func(off) => Some(off),
+                Wide::Const(_)
+                | Wide::MapFd(_)
+                | Wide::MapFdValue { .. }
+                | Wide::BtfId { .. }
+                | Wide::MapIndex(_)
+                | Wide::MapIndexValue { .. } => None,
+            },
+            Insn::Alu { .. }
+            | Insn::Mov { .. }
+            | Insn::MovSx { .. }
+            | Insn::Neg { .. }
+            | Insn::Swap { .. }
+            | Insn::AddrSpaceCast { .. }
+            | Insn::Load { .. }
+            | Insn::LoadPacket { .. }
+            | Insn::Store { .. }
+            | Insn::Atomic { .. }
+            | Insn::LoadAcquire { .. }
+            | Insn::StoreRelease { .. }
+            | Insn::JumpReg { .. }
+            | Insn::Exit => None,
+        }
+    }
 }

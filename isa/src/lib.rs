@@ -5,8 +5,20 @@
 //! *Start here*: [`Insn`], the few shapes that every engine switches over.
 #![forbid(unsafe_code)]
 
+mod code;
+mod decode;
+mod encode;
+mod error;
+pub mod eval;
+mod flow;
 mod insn;
+mod opcode;
 mod raw;
 
+pub use code::{Code, Slot};
+pub use decode::decode;
+pub use encode::Encoded;
+pub use error::{DecodeError, EncodeError, Field};
+pub use flow::TargetError;
 pub use insn::*;
 pub use raw::RawInsn;
