@@ -6,9 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod errno;
+pub mod helpers;
+pub mod sections;
+pub mod sets;
 mod target;
 mod types;
 
 pub use errno::Errno;
+pub use helpers::{HelperRow, helper, helper_by_name};
+pub use sections::{SectionMatch, SectionRow, section};
+pub use sets::{AttachSet, MapSet, ProgSet, Users};
 pub use target::{Arch, Release, Target};
 pub use types::{AttachType, MapType, ProgType};

@@ -186,6 +186,10 @@ pub enum AttachType {
     NetkitPeer = 55,
     TraceKprobeSession = 56,
     TraceUprobeSession = 57,
+    TraceFsession = 58,
+    TraceFentryMulti = 59,
+    TraceFexitMulti = 60,
+    TraceFsessionMulti = 61,
 }
 
 impl AttachType {
@@ -249,6 +253,10 @@ impl AttachType {
         AttachType::NetkitPeer,
         AttachType::TraceKprobeSession,
         AttachType::TraceUprobeSession,
+        AttachType::TraceFsession,
+        AttachType::TraceFentryMulti,
+        AttachType::TraceFexitMulti,
+        AttachType::TraceFsessionMulti,
     ];
 
     /// The uapi spelling.
@@ -312,6 +320,10 @@ impl AttachType {
             AttachType::NetkitPeer => "BPF_NETKIT_PEER",
             AttachType::TraceKprobeSession => "BPF_TRACE_KPROBE_SESSION",
             AttachType::TraceUprobeSession => "BPF_TRACE_UPROBE_SESSION",
+            AttachType::TraceFsession => "BPF_TRACE_FSESSION",
+            AttachType::TraceFentryMulti => "BPF_TRACE_FENTRY_MULTI",
+            AttachType::TraceFexitMulti => "BPF_TRACE_FEXIT_MULTI",
+            AttachType::TraceFsessionMulti => "BPF_TRACE_FSESSION_MULTI",
         }
     }
 
