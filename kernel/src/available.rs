@@ -49,6 +49,6 @@ fn probe() -> Result<(), Why> {
         Err(LoadError::Refused { errno: Errno::EPERM, .. }) => Err(Why::Permission),
         Err(LoadError::Refused { errno: Errno::ENOSYS, .. }) => Err(Why::NoBpf),
         Err(LoadError::Refused { errno, .. }) => Err(Why::Refused { errno }),
-        Err(LoadError::License { .. } | LoadError::MapIndex { .. } | LoadError::Map(_) | LoadError::Btf(_)) => Err(Why::NoBpf),
+        Err(LoadError::License { .. } | LoadError::MapIndex { .. } | LoadError::Map(_)) => Err(Why::NoBpf),
     }
 }

@@ -37,6 +37,12 @@ impl Btf {
         }
     }
 
+    /// Loads the types of an object, after what the compiler leaves to a loader is filled in: sizes of sections, places of
+    /// variables, externs. Ids stay what they are.
+    pub fn of_object(btf: &skep_btf::Btf) -> Result<Btf, BtfError> {
+        Btf::load(&crate::types::loadable(btf))
+    }
+
     /// The BTF of vmlinux (`"vmlinux"`) or of a loaded module; `ENOENT` if there is none of that name.
     pub fn of_kernel(name: &str) -> Result<Btf, Errno> {
         let mut id = 0;

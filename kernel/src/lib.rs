@@ -35,6 +35,7 @@ mod map_spec;
 mod prog;
 mod rings;
 mod sys;
+mod types;
 
 pub use available::{Kernel, Why};
 pub use btf::{Btf, BtfError};

@@ -1,16 +1,18 @@
 //! Loading programs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use skep_isa::RawInsn;
 use skep_linux::{Errno, ProgType};
-use skep_program::{MapDef, Program};
+use skep_program::Program;
 
 use crate::btf::{object_name, text};
 use crate::sys::{self, FuncInfo, LineInfo, ProgLoad};
-use crate::{Btf, BtfError, Map, MapError, Prog};
+use crate::{Btf, BtfError, Map, MapError, Prog, types};
 
 /// `BPF_LD | BPF_IMM | BPF_DW`.
 const WIDE: u8 = 0x18;
@@ -88,6 +90,8 @@ pub struct Loaded {
     pub maps: Vec<Arc<Map>>,
     /// The log; empty at [`LogLevel::OnFailure`].
     pub log: String,
+    /// Why the program and its maps are in the kernel without types, if the object has any.
+    pub untyped: Option<BtfError>,
 }
 
 /// Why a program is not in the kernel.
@@ -120,9 +124,6 @@ pub enum LoadError {
     /// A map was refused.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// The types were refused.
-    #[error(transparent)]
-    Btf(#[from] BtfError),
 }
 
 impl LoadError {
@@ -135,7 +136,7 @@ impl LoadError {
     pub fn processed(&self) -> Option<u64> {
         match self {
             LoadError::Refused { log, .. } => processed(log),
-            LoadError::License { .. } | LoadError::MapIndex { .. } | LoadError::Map(_) | LoadError::Btf(_) => None,
+            LoadError::License { .. } | LoadError::MapIndex { .. } | LoadError::Map(_) => None,
         }
     }
 }
@@ -269,23 +270,52 @@ impl<'a> Load<'a> {
 }
 
 impl Loaded {
-    /// Creates the maps of a program and loads it.
+    /// Creates the maps of a program, with their types, and loads it. As libbpf does, goes on without types that the kernel
+    /// refuses; what needs them is refused then, and [`Loaded::untyped`] says why.
     pub fn create(program: &Program, log_level: LogLevel) -> Result<Loaded, LoadError> {
-        let maps = program.maps.iter().map(|d: &Arc<MapDef>| Map::from_def(d, None).map(Arc::new));
-        let maps = maps.collect::<Result<Vec<_>, _>>()?;
-        Loaded::with_maps(program, maps, None, log_level)
+        let mut types = TypeCache::default();
+        let mut maps = Vec::with_capacity(program.maps.len());
+        for def in &program.maps {
+            maps.push(Arc::new(Map::from_def(def, types.get(def.btf.as_ref()))?));
+        }
+        Loaded::over(program, maps, types, log_level)
     }
 
     /// Loads a program over maps that are there already, in the order of [`Program::maps`].
-    pub fn with_maps(
-        program: &Program,
-        maps: Vec<Arc<Map>>,
-        btf: Option<&Btf>,
-        log_level: LogLevel,
-    ) -> Result<Loaded, LoadError> {
+    pub fn with_maps(program: &Program, maps: Vec<Arc<Map>>, log_level: LogLevel) -> Result<Loaded, LoadError> {
+        Loaded::over(program, maps, TypeCache::default(), log_level)
+    }
+
+    fn over(program: &Program, maps: Vec<Arc<Map>>, mut types: TypeCache, log_level: LogLevel) -> Result<Loaded, LoadError> {
         let refs: Vec<&Map> = maps.iter().map(Arc::as_ref).collect();
-        let load = Load { log_level, btf, ..Load::program(program, &refs) };
+        let btf = types.get(program.btf.as_ref());
+        let mut load = Load { log_level, btf, ..Load::program(program, &refs) };
+        if let (Some(_), Some(own)) = (btf, &program.btf) {
+            load.func_info = types::func_info(program);
+            // Lines without functions are refused.
+            load.line_info = if load.func_info.is_empty() { Vec::new() } else { types::line_info(program, own.raw()) };
+        }
         let (prog, log) = load.load_with_log()?;
-        Ok(Loaded { prog, maps, log })
+        Ok(Loaded { prog, maps, log, untyped: types.refused })
+    }
+}
+
+/// BTF of objects that is in the kernel already, by the address of ours.
+#[derive(Default)]
+struct TypeCache {
+    loaded: HashMap<*const skep_btf::Btf, Option<Btf>>,
+    refused: Option<BtfError>,
+}
+
+impl TypeCache {
+    fn get(&mut self, btf: Option<&Arc<skep_btf::Btf>>) -> Option<&Btf> {
+        let btf = btf.filter(|b| b.len() > 1)?;
+        match self.loaded.entry(Arc::as_ptr(btf)) {
+            Entry::Occupied(e) => e.into_mut().as_ref(),
+            Entry::Vacant(e) => {
+                let loaded = Btf::of_object(btf).map_err(|error| self.refused = Some(error)).ok();
+                e.insert(loaded).as_ref()
+            }
+        }
     }
 }

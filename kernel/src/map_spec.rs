@@ -7,7 +7,7 @@ use skep_program::MapDef;
 
 use crate::btf::object_name;
 use crate::sys::{MapCreateAttr, MapFd};
-use crate::{Btf, BtfError, Map};
+use crate::{Btf, Map};
 
 /// The attributes of `BPF_MAP_CREATE`.
 #[derive(Debug, Clone, Copy)]
@@ -111,14 +111,6 @@ pub enum MapError {
         map: String,
         /// What the kernel said.
         errno: Errno,
-    },
-    /// Its types were refused.
-    #[error("types of map `{map}`: {error}")]
-    Btf {
-        /// The map.
-        map: String,
-        /// The kernel's answer.
-        error: BtfError,
     },
 }
 
