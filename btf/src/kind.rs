@@ -100,6 +100,32 @@ impl Kind {
         }
     }
 
+    /// The spelling of loaders' messages, such as `struct` or `func_proto`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::Void => "void",
+            Kind::Int => "int",
+            Kind::Ptr => "ptr",
+            Kind::Array => "array",
+            Kind::Struct => "struct",
+            Kind::Union => "union",
+            Kind::Enum => "enum",
+            Kind::Fwd => "fwd",
+            Kind::Typedef => "typedef",
+            Kind::Volatile => "volatile",
+            Kind::Const => "const",
+            Kind::Restrict => "restrict",
+            Kind::Func => "func",
+            Kind::FuncProto => "func_proto",
+            Kind::Var => "var",
+            Kind::Datasec => "datasec",
+            Kind::Float => "float",
+            Kind::DeclTag => "decl_tag",
+            Kind::TypeTag => "type_tag",
+            Kind::Enum64 => "enum64",
+        }
+    }
+
     /// The kind with this number in a type record; `None` for 0 and for numbers no kind has.
     pub fn from_record(number: u32) -> Option<Kind> {
         match number {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod btf;
+pub mod core_relo;
 mod error;
 mod ext;
 mod graph;
@@ -18,6 +19,7 @@ mod path;
 mod types;
 
 pub use btf::{Btf, Matches};
+pub use core_relo::{CoreError, Patch, Resolution, Resolver, Targets};
 pub use error::{BtfError, HeaderProblem, PathError, TypeProblem};
 pub use ext::{BtfExt, CoreRelo, CoreReloKind, ExtError, ExtProblem, ExtSection, FuncInfo, LineInfo};
 pub use kind::{Kind, TypeId};

@@ -265,6 +265,12 @@ impl<'a> Composite<'a> {
         self.0.element(12, index).map(|bytes| Self::decode(self.0, bytes))
     }
 
+    /// The bit offset of a member, and its width if `kind_flag` says that it is a bitfield, else 0: what CO-RE goes by.
+    pub(crate) fn field_bits(&self, index: u32) -> (u32, u32) {
+        let word = self.0.word(3 + index as usize * 3 + 2);
+        if self.kind_flag() { (word & 0x00ff_ffff, word >> 24) } else { (word, 0) }
+    }
+
     /// The member with this name, among those of the struct itself.
     pub fn member_named(&self, name: &str) -> Option<(u32, Member<'a>)> {
         (0..).zip(self.members()).find(|(_, member)| member.name == name)
@@ -465,19 +471,20 @@ impl<'a> FuncProto<'a> {
         TypeId(self.0.word(2))
     }
 
-    fn all_params(&self) -> impl ExactSizeIterator<Item = Param<'a>> + DoubleEndedIterator + Clone + use<'a> {
+    /// The parameters as they are recorded, a `...` at the end included.
+    pub(crate) fn raw_params(&self) -> impl ExactSizeIterator<Item = Param<'a>> + DoubleEndedIterator + Clone + use<'a> {
         let record = self.0;
         record.elements(8).map(move |b| Param { name: record.btf.name_at(word(b, 0)), ty: TypeId(word(b, 4)) })
     }
 
     /// The parameters, in order, without the `...` at the end.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param<'a>> + Clone + use<'a> {
-        self.all_params().take(self.0.vlen() as usize - usize::from(self.is_variadic()))
+        self.raw_params().take(self.0.vlen() as usize - usize::from(self.is_variadic()))
     }
 
     /// Whether it ends in `...`: a last parameter with neither name nor type.
     pub fn is_variadic(&self) -> bool {
-        self.all_params().next_back().is_some_and(|last| last.name.is_empty() && last.ty.is_void())
+        self.raw_params().next_back().is_some_and(|last| last.name.is_empty() && last.ty.is_void())
     }
 }
 
