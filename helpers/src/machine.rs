@@ -7,6 +7,8 @@ use skep_memory::{Fault, Memory};
 use skep_program::Program;
 use skep_world::{Context, World};
 
+use crate::Held;
+
 /// The state of a run, borrowed apart.
 pub struct Parts<'a> {
     /// Guest memory.
@@ -15,11 +17,13 @@ pub struct Parts<'a> {
     pub world: &'a mut World,
     /// Context and packet of the run.
     pub context: &'a mut Context,
+    /// What the program has acquired and not yet given back.
+    pub held: &'a mut Held,
 }
 
 /// An engine in the middle of a run, as helper bodies see it.
 pub trait Machine {
-    /// Memory, world and context.
+    /// Memory, world, context and references.
     fn parts(&mut self) -> Parts<'_>;
 
     /// The program that runs (after a tail call: the one called).

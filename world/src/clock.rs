@@ -12,3 +12,29 @@ pub struct Clock {
     /// Ticks per second for `bpf_jiffies64`.
     pub hz: u64,
 }
+
+impl Default for Clock {
+    /// One hour after boot, at the beginning of 2025, with 250 ticks per second.
+    fn default() -> Clock {
+        Clock { monotonic: 3600 * 1_000_000_000, suspended: 0, epoch: 1_735_689_600 * 1_000_000_000, hz: 250 }
+    }
+}
+
+impl Clock {
+    /// `CLOCK_BOOTTIME`.
+    pub fn boot(&self) -> u64 {
+        self.monotonic.wrapping_add(self.suspended)
+    }
+
+    /// `CLOCK_TAI`, without leap seconds.
+    pub fn tai(&self) -> u64 {
+        self.monotonic.wrapping_add(self.epoch)
+    }
+
+    /// `jiffies_64`, which starts so that its low half wraps five minutes after boot.
+    pub fn jiffies(&self) -> u64 {
+        let start = u64::from((300 * self.hz as u32).wrapping_neg());
+        let ticks = u128::from(self.monotonic) * u128::from(self.hz) / 1_000_000_000;
+        start.wrapping_add(ticks as u64)
+    }
+}

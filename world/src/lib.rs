@@ -6,21 +6,31 @@
 //! *Start here*: [`World`], [`Packet`], [`Context`].
 #![forbid(unsafe_code)]
 
+mod cgroup;
 mod clock;
 mod context;
+mod effect;
+mod event;
 mod net;
 mod output;
 mod packet;
+mod perf;
 mod random;
+mod symbols;
 mod task;
 
+pub use cgroup::{Cgroup, Cgroups};
 pub use clock::Clock;
 pub use context::Context;
+pub use effect::{Effect, Redirect};
+pub use event::Event;
 pub use net::{Device, Net, Route};
 pub use output::{Output, Record, Sink};
 pub use packet::Packet;
+pub use perf::{Branch, Counter, Perf};
 pub use random::Random;
-pub use task::Task;
+pub use symbols::Symbols;
+pub use task::{PidNamespace, Task};
 
 use std::sync::Arc;
 
@@ -39,10 +49,41 @@ pub struct World {
     pub cpu: u32,
     /// Number of CPUs: of values in per-CPU maps.
     pub cpus: u32,
+    /// The NUMA node of that CPU.
+    pub numa_node: u32,
     /// The current task.
     pub task: Task,
+    /// Cgroups by id.
+    pub cgroups: Cgroups,
     /// Devices, routes, neighbours, sockets.
     pub net: Net,
+    /// Hardware counters and branches.
+    pub perf: Perf,
+    /// What the run of the event itself brings, beside the context.
+    pub event: Event,
+    /// Names of kernel addresses.
+    pub symbols: Symbols,
     /// What programs sent out.
     pub output: Output,
+}
+
+impl World {
+    /// A machine with one CPU that has just come up, with one task and no network.
+    pub fn new(target: Arc<Target>) -> World {
+        World {
+            target,
+            clock: Clock::default(),
+            random: Random::new(0),
+            cpu: 0,
+            cpus: 1,
+            numa_node: 0,
+            task: Task::default(),
+            cgroups: Cgroups::default(),
+            net: Net::default(),
+            perf: Perf::default(),
+            event: Event::default(),
+            symbols: Symbols::default(),
+            output: Output::default(),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What programs send out.
 
+use crate::Effect;
+
 /// Everything that left a program during its runs, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Output {
@@ -7,6 +9,10 @@ pub struct Output {
     pub printk: Vec<String>,
     /// Records of perf event arrays; ring buffers keep theirs in the map.
     pub records: Vec<Record>,
+    /// What iterator programs wrote to their `seq_file`.
+    pub seq: Vec<u8>,
+    /// What programs did to the rest of the kernel.
+    pub effects: Vec<Effect>,
 }
 
 /// A record a program emitted.

@@ -15,4 +15,39 @@ pub struct Task {
     pub gid: u32,
     /// Id of its cgroup.
     pub cgroup_id: u64,
+    /// The pid namespace that it was born in, and its numbers there.
+    pub pid_namespace: PidNamespace,
+    /// Return addresses in the kernel, innermost first: what `bpf_get_stackid` and kin see.
+    pub kernel_stack: Vec<u64>,
+    /// Return addresses in user space, innermost first.
+    pub user_stack: Vec<u64>,
+}
+
+/// A pid namespace by the file that names it in `/proc/PID/ns`, and who the task is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PidNamespace {
+    /// Device of the file.
+    pub dev: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// The thread id in the namespace.
+    pub pid: u32,
+    /// The process id in the namespace.
+    pub tgid: u32,
+}
+
+impl Default for Task {
+    fn default() -> Task {
+        Task {
+            pid: 1000,
+            tgid: 1000,
+            comm: "skep".to_owned(),
+            uid: 0,
+            gid: 0,
+            cgroup_id: 1,
+            pid_namespace: PidNamespace::default(),
+            kernel_stack: Vec::new(),
+            user_stack: Vec::new(),
+        }
+    }
 }
