@@ -115,6 +115,10 @@ impl Btf {
         self.inner.first_string.saturating_add(self.inner.strings.len() as u32)
     }
 
+    pub(crate) fn own_strings(&self) -> &str {
+        &self.inner.strings
+    }
+
     /// The string that begins at an offset.
     ///
     /// # Errors

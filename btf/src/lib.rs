@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod btf;
+mod build;
 pub mod core_relo;
 mod error;
 mod ext;
+pub mod fixup;
 mod graph;
 mod index;
 mod kind;
@@ -19,6 +21,7 @@ mod path;
 mod types;
 
 pub use btf::{Btf, Matches};
+pub use build::{BtfBuilder, MemberDef, TypeDef};
 pub use core_relo::{CoreError, Patch, Resolution, Resolver, Targets};
 pub use error::{BtfError, HeaderProblem, PathError, TypeProblem};
 pub use ext::{BtfExt, CoreRelo, CoreReloKind, ExtError, ExtProblem, ExtSection, FuncInfo, LineInfo};
