@@ -43,7 +43,7 @@ const MALFORMED: [(&str, &str); 15] = [
     ("invalid_lock", "line 1, column 1: lock: expected 2 operands, found 1"),
     ("invalid_lock2", "line 1, column 1: lock: expected 2 operands, found 0"),
     ("invalid_mnemonic", "line 2, column 1: unknown instruction \"ldxq\""),
-    ("invalid_offset", "line 1, column 12: expected [, found \"%r1\""),
+    ("invalid_offset", "line 1, column 11: expected [, found \"%r1\""),
     ("invalid_offset_range", "line 1, column 16: 0x10000 does not fit 16 bits"),
     ("invalid_operand_count", "line 1, column 1: lddw: expected 2 operands, found 1"),
     ("invalid_register", "line 1, column 9: no register \"%r50\": there are r0 to r10"),
