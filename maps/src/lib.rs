@@ -7,5 +7,28 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod array;
+mod base;
+mod create;
+pub mod flags;
+mod hash;
+mod jhash;
+mod perf_event_array;
+mod pool;
+mod prog_array;
+mod ring;
+mod ringbuf;
+mod slots;
+mod sys;
+mod table;
+mod values;
 
-pub use api::{Caller, Found, Map, Slot};
+pub use api::{Batch, Caller, Found, Map, Slot, Visit};
+pub use array::Array;
+pub use base::{Base, HandleLayout, OnFree};
+pub use create::{CreateError, CreateOptions, create};
+pub use hash::Hash;
+pub use perf_event_array::{PerfEvent, PerfEventArray};
+pub use prog_array::ProgArray;
+pub use ringbuf::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, RingBuf};
+pub use sys::BatchOps;

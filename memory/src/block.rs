@@ -46,11 +46,13 @@ impl Block {
     }
 
     /// Address of the first byte, as guests see it.
+    #[inline]
     pub fn addr(&self) -> u64 {
         self.start.as_ptr() as u64
     }
 
     /// Number of bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -60,6 +62,7 @@ impl Block {
         self.len == 0
     }
 
+    #[inline]
     fn at(&self, offset: usize, len: usize) -> *mut u8 {
         let fits = offset.checked_add(len).is_some_and(|end| end <= self.len);
         assert!(fits, "access of {len} bytes at offset {offset} of a block of {} bytes", self.len);
@@ -68,6 +71,7 @@ impl Block {
     }
 
     /// Copies bytes out. Panics if the range leaves the block.
+    #[inline]
     pub fn read(&self, offset: usize, out: &mut [u8]) {
         let from = self.at(offset, out.len());
         // SAFETY: `from` is valid for out.len() bytes; `out` is a Rust slice and cannot overlap a block.
@@ -82,6 +86,7 @@ impl Block {
     }
 
     /// Copies bytes in. Panics if the range leaves the block.
+    #[inline]
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         let to = self.at(offset, bytes.len());
         // SAFETY: `to` is valid for bytes.len() bytes; `bytes` is a Rust slice and cannot overlap a block.
@@ -135,6 +140,7 @@ impl Block {
     }
 
     /// The aligned word at `offset` as an atomic; `None` if it is not aligned. Panics if it leaves the block.
+    #[inline]
     pub fn atomic32(&self, offset: usize) -> Option<&AtomicU32> {
         let at = self.at(offset, 4).cast::<u32>();
         // SAFETY: valid for 4 bytes as long as the block lives, aligned as tested; concurrent access is atomic or a tolerated race.
@@ -142,6 +148,7 @@ impl Block {
     }
 
     /// The aligned double word at `offset` as an atomic; `None` if it is not aligned. Panics if it leaves the block.
+    #[inline]
     pub fn atomic64(&self, offset: usize) -> Option<&AtomicU64> {
         let at = self.at(offset, 8).cast::<u64>();
         // SAFETY: as for atomic32, 8 bytes.

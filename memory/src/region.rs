@@ -22,6 +22,9 @@ pub enum RegionKind {
     /// Values of the map with this name.
     #[error("a value of map {0}")]
     MapValue(Arc<str>),
+    /// Keys of the map with this name, which walks over it show.
+    #[error("a key of map {0}")]
+    MapKey(Arc<str>),
     /// A kernel object that programs see through BTF, named by its type.
     #[error("struct {0}")]
     Kernel(Arc<str>),
