@@ -19,6 +19,7 @@ mod layout;
 mod parse;
 mod path;
 mod types;
+pub mod value;
 
 pub use btf::{Btf, Matches};
 pub use build::{BtfBuilder, MemberDef, TypeDef};
@@ -31,3 +32,4 @@ pub use types::{
     Array, Composite, Datasec, DeclTag, Enum, EnumValue, Float, Func, FuncProto, Fwd, Int, IntEncoding, Linkage, Member, Param,
     Reference, SecVar, Tag, Type, Var,
 };
+pub use value::{Layout, Literal, Value};
