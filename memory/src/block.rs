@@ -166,6 +166,104 @@ impl Drop for Block {
     }
 }
 
+/// A piece of a block that is reached by guest address, with one bounds test per access: what engines keep close at hand.
+///
+/// Invariant: the piece lies inside the block, which the span keeps alive.
+#[derive(Clone)]
+pub struct Span {
+    /// First byte: derived from the block's own pointer.
+    ptr: NonNull<u8>,
+    len: u64,
+    block: Arc<Block>,
+}
+
+// SAFETY: a span is a block and a place in it; the block is Send and Sync.
+unsafe impl Send for Span {}
+// SAFETY: as for Send.
+unsafe impl Sync for Span {}
+
+impl Span {
+    /// `len` bytes from `offset` of a block; `None` if they leave it.
+    pub fn new(block: &Arc<Block>, offset: usize, len: usize) -> Option<Span> {
+        let fits = offset.checked_add(len).is_some_and(|end| end <= block.len);
+        // SAFETY: offset + len lies within the allocation, as just tested.
+        fits.then(|| Span { ptr: unsafe { block.start.add(offset) }, len: len as u64, block: block.clone() })
+    }
+
+    /// Address of the first byte.
+    #[inline(always)]
+    pub fn start(&self) -> u64 {
+        self.ptr.as_ptr() as u64
+    }
+
+    /// The block it is a piece of.
+    pub fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Where `size` bytes at `addr` lie in the piece.
+    #[inline(always)]
+    fn at(&self, addr: u64, size: u64) -> Option<*mut u8> {
+        let offset = addr.wrapping_sub(self.start());
+        // `len >= size` first, so that the subtraction cannot wrap.
+        if self.len >= size && offset <= self.len - size {
+            // SAFETY: offset + size <= len, and by the invariant the piece lies inside the allocation.
+            Some(unsafe { self.ptr.as_ptr().add(offset as usize) })
+        } else {
+            None
+        }
+    }
+
+    /// Reads a little-endian number of `SIZE` bytes (1, 2, 4 or 8) at any alignment; `None` if it leaves the piece.
+    #[inline(always)]
+    pub fn load<const SIZE: u64>(&self, addr: u64) -> Option<u64> {
+        let from = self.at(addr, SIZE)?;
+        // SAFETY: `from` is valid for SIZE bytes; unaligned reads of plain integers.
+        unsafe {
+            match SIZE {
+                1 => Some(u64::from(from.read())),
+                2 => Some(u64::from(from.cast::<u16>().read_unaligned())),
+                4 => Some(u64::from(from.cast::<u32>().read_unaligned())),
+                8 => Some(from.cast::<u64>().read_unaligned()),
+                _ => None,
+            }
+        }
+    }
+
+    /// Writes the low `SIZE` bytes (1, 2, 4 or 8) of `value` at any alignment; `None` if they leave the piece.
+    #[inline(always)]
+    pub fn store<const SIZE: u64>(&self, addr: u64, value: u64) -> Option<()> {
+        let to = self.at(addr, SIZE)?;
+        // SAFETY: `to` is valid for SIZE bytes; unaligned writes of plain integers.
+        unsafe {
+            match SIZE {
+                1 => to.write(value as u8),
+                2 => to.cast::<u16>().write_unaligned(value as u16),
+                4 => to.cast::<u32>().write_unaligned(value as u32),
+                8 => to.cast::<u64>().write_unaligned(value),
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+}
+
+impl std::fmt::Debug for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Span({:#x}, {} bytes)", self.start(), self.len)
+    }
+}
+
 impl std::fmt::Debug for Block {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Block({:#x}, {} bytes)", self.addr(), self.len)

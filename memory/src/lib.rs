@@ -10,6 +10,6 @@ mod block;
 mod fault;
 mod region;
 
-pub use block::Block;
+pub use block::{Block, Span};
 pub use fault::{Access, Fault, Why};
 pub use region::{Memory, Region, RegionKind, Shape};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Access, Block, Fault, Why};
+use crate::{Access, Block, Fault, Span, Why};
 
 /// What a region is to the guest; for messages, and for accesses that mean more than bytes (context fields).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
@@ -74,6 +74,18 @@ impl Region {
         Region { kind, block, offset: 0, len, shape: Shape::Flat, writable }
     }
 
+    /// What an access of `size` bytes at `addr` may reach without leaving its cell; `None` if it leaves it, or if the region does not
+    /// lie inside its block.
+    pub fn span(&self, addr: u64, size: u64) -> Option<Span> {
+        let offset = addr.checked_sub(self.start())?;
+        let (cell, len) = match self.shape {
+            Shape::Flat => (0, self.len as u64),
+            Shape::Cells { stride, len } => (offset - offset % stride.max(1), len),
+        };
+        let inside = offset.checked_add(size)? <= cell.checked_add(len)? && cell.checked_add(len)? <= self.len as u64;
+        inside.then(|| Span::new(&self.block, self.offset + cell as usize, len as usize))?
+    }
+
     /// Address of its first byte.
     pub fn start(&self) -> u64 {
         self.block.addr() + self.offset as u64
@@ -88,7 +100,10 @@ impl Region {
 /// The regions of one running program, ordered by address and disjoint.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
+    /// Address of the first byte of each region, beside it, so that a search touches no more than it must.
+    starts: Vec<u64>,
     regions: Vec<Region>,
+    version: u64,
 }
 
 impl Memory {
@@ -99,16 +114,27 @@ impl Memory {
 
     /// Adds a region; one that starts at the same address is replaced.
     pub fn add(&mut self, region: Region) {
-        match self.regions.binary_search_by_key(&region.start(), Region::start) {
+        self.version += 1;
+        match self.starts.binary_search(&region.start()) {
             Ok(i) => self.regions[i] = region,
-            Err(i) => self.regions.insert(i, region),
+            Err(i) => {
+                self.starts.insert(i, region.start());
+                self.regions.insert(i, region);
+            }
         }
     }
 
     /// Removes the region that starts at `addr`.
     pub fn remove(&mut self, addr: u64) -> Option<Region> {
-        let i = self.regions.binary_search_by_key(&addr, Region::start).ok()?;
+        let i = self.starts.binary_search(&addr).ok()?;
+        self.version += 1;
+        self.starts.remove(i);
         Some(self.regions.remove(i))
+    }
+
+    /// Changes whenever a region is added or removed: what an engine remembers of regions holds as long as this stays the same.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// All regions, by address.
@@ -118,7 +144,7 @@ impl Memory {
 
     /// The region that holds `addr`.
     pub fn find(&self, addr: u64) -> Option<&Region> {
-        let i = self.regions.partition_point(|r| r.start() <= addr).checked_sub(1)?;
+        let i = self.starts.partition_point(|start| *start <= addr).checked_sub(1)?;
         Some(&self.regions[i]).filter(|r| addr < r.end())
     }
 
@@ -131,7 +157,7 @@ impl Memory {
         let offset = addr - region.start();
         let (at, room) = match region.shape {
             Shape::Flat => (offset, region.len as u64),
-            Shape::Cells { stride, len } => (offset % stride, len),
+            Shape::Cells { stride, len } => (offset % stride.max(1), len),
         };
         if at.checked_add(size).is_none_or(|end| end > room) {
             return refuse(Why::Outside { kind: region.kind.clone(), offset: at as i64, len: room });
@@ -147,7 +173,7 @@ impl Memory {
         if addr < NEAR {
             return Why::Null;
         }
-        let next = self.regions.partition_point(|r| r.start() <= addr);
+        let next = self.starts.partition_point(|start| *start <= addr);
         let before = next.checked_sub(1).map(|i| &self.regions[i]).filter(|r| addr - r.end() < NEAR);
         let after = self.regions.get(next).filter(|r| r.start() - addr < NEAR);
         match before.or(after) {
@@ -204,7 +230,7 @@ impl Memory {
         let (region, at) = self.check(addr, 1, Access::Read)?;
         let room = match region.shape {
             Shape::Flat => region.end() - addr,
-            Shape::Cells { stride, len } => len - (addr - region.start()) % stride,
+            Shape::Cells { stride, len } => len - (addr - region.start()) % stride.max(1),
         };
         let bytes = region.block.bytes(at, room.min(max) as usize);
         Ok(match bytes.iter().position(|b| *b == 0) {
@@ -240,6 +266,30 @@ mod tests {
         assert_eq!(memory.load(start + 24, 4).unwrap(), 0xdead_beef);
         let fault = memory.load(start + 16 + 9, 4).unwrap_err();
         assert_eq!(fault.why, Why::Outside { kind: RegionKind::MapValue("m".into()), offset: 9, len: 12 });
+    }
+
+    #[test]
+    fn a_span_is_one_cell() {
+        let (memory, start) = cells();
+        let region = memory.find(start + 20).unwrap();
+        let span = region.span(start + 20, 4).unwrap();
+        assert_eq!((span.start(), span.len()), (start + 16, 12));
+        span.store::<4>(start + 20, 0x1_2345_6789).unwrap();
+        assert_eq!(memory.load(start + 20, 4).unwrap(), 0x2345_6789);
+        assert_eq!(span.load::<2>(start + 20), Some(0x6789));
+        assert_eq!(span.load::<8>(start + 21), None);
+        assert_eq!(span.load::<1>(start + 15), None);
+        assert_eq!(span.store::<1>(start + 28, 0), None);
+        assert!(region.span(start + 28, 4).is_none());
+    }
+
+    #[test]
+    fn a_change_of_the_regions_shows_in_the_version() {
+        let (mut memory, start) = cells();
+        let before = memory.version();
+        memory.remove(start).unwrap();
+        assert_ne!(memory.version(), before);
+        assert!(memory.find(start).is_none());
     }
 
     #[test]

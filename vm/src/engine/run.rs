@@ -1,0 +1,193 @@
+//! The loop, and the engine as helpers see it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use skep_helpers::{Machine, Parts, Stop, Trap};
+use skep_maps::Map;
+use skep_program::Program;
+
+use super::hook::Hook;
+use super::{Core, Event};
+use crate::link::{Linked, Outside};
+
+/// Programs that one run may tail-call (`MAX_TAIL_CALL_CNT`).
+const MAX_TAIL_CALLS: u32 = 33;
+
+/// What a run reaches beyond its own state.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// Programs by index; their ids in prog arrays count from 1.
+    pub(crate) programs: Vec<Arc<Linked>>,
+    /// Maps by the address of their handle.
+    pub(crate) maps: HashMap<u64, Arc<dyn Map>>,
+}
+
+/// A run in progress.
+pub(crate) struct Engine<'e, H> {
+    pub(crate) core: &'e mut Core,
+    pub(crate) env: &'e mut Environment,
+    pub(crate) hook: &'e mut H,
+    tail_calls: u32,
+}
+
+impl<'e, H: Hook> Engine<'e, H> {
+    pub(crate) fn new(core: &'e mut Core, env: &'e mut Environment, hook: &'e mut H) -> Engine<'e, H> {
+        Engine { core, env, hook, tail_calls: 0 }
+    }
+
+    /// Runs the program that the core was made ready for, to its end.
+    pub(crate) fn run(&mut self) -> Result<u64, Trap> {
+        match self.frames() {
+            Ok(value) => Ok(value),
+            Err(Stop::Trap(trap)) => Err(trap),
+            Err(Stop::Throw(cookie)) => self.catch(cookie),
+            Err(Stop::TailCall(id)) => Err(Trap::Illegal(format!("a tail call to program {id} from a callback"))),
+        }
+    }
+
+    /// All frames are gone: the exception callback says what the program returns, or the cookie does.
+    fn catch(&mut self, cookie: u64) -> Result<u64, Trap> {
+        while self.core.leave_frame().is_some() {}
+        let Some(slot) = self.core.linked.image.exception_callback else {
+            return Ok(cookie);
+        };
+        self.core.base = 0;
+        self.core.regs[1] = cookie;
+        self.core.pc = slot;
+        match self.frames() {
+            Ok(value) => Ok(value),
+            Err(Stop::Trap(trap)) => Err(trap),
+            Err(Stop::Throw(_) | Stop::TailCall(_)) => Err(Trap::Illegal("an exception callback threw or made a tail call".into())),
+        }
+    }
+
+    /// Runs until the frame at `core.base` exits.
+    fn frames(&mut self) -> Result<u64, Stop> {
+        loop {
+            self.steps();
+            match std::mem::replace(&mut self.core.event, Event::None) {
+                Event::Done => return Ok(self.core.regs[0]),
+                Event::Return { program, slot } => {
+                    self.core.switch(self.env.programs[program].clone());
+                    self.core.pc = slot;
+                }
+                Event::Call(index) => self.outside(index)?,
+                Event::Trap(trap) => return Err(trap.into()),
+                Event::None => return Err(Trap::Illegal("the program left its instructions".into()).into()),
+            }
+        }
+    }
+
+    /// Runs instructions until something outside of the loop must happen.
+    fn steps(&mut self) {
+        let core = &mut *self.core;
+        let linked = core.linked.clone();
+        let ops = linked.image.ops.as_slice();
+        let mut pc = core.pc;
+        let mut fuel = core.fuel;
+        while let Some(op) = ops.get(pc) {
+            if fuel == 0 {
+                core.leave(pc, Event::Trap(Trap::Budget(core.budget)));
+                break;
+            }
+            if H::ACTIVE
+                && let Err(trap) = self.hook.before(&super::hook::At::new(core, pc))
+            {
+                core.leave(pc, Event::Trap(trap));
+                break;
+            }
+            fuel -= 1;
+            pc = (op.run)(core, op, pc);
+        }
+        core.fuel = fuel;
+    }
+
+    /// Calls a helper or kernel function.
+    fn outside(&mut self, index: usize) -> Result<(), Stop> {
+        let linked = self.core.linked.clone();
+        let args = [self.core.regs[1], self.core.regs[2], self.core.regs[3], self.core.regs[4], self.core.regs[5]];
+        let result = match &linked.calls[index] {
+            Outside::Body(body) => body(self, args),
+            Outside::Closure(closure) => closure(self, args),
+            Outside::Absent(what) => Err(Trap::NotSimulated(what.to_string()).into()),
+        };
+        match result {
+            Ok(value) => {
+                self.core.regs[0] = value;
+                self.core.pc += 1;
+            }
+            Err(Stop::TailCall(id)) => self.tail_call(id),
+            Err(stop) => return Err(stop),
+        }
+        self.core.follow_packet();
+        Ok(())
+    }
+
+    /// Goes on in another program; behind the call if there is none or there were too many.
+    fn tail_call(&mut self, id: u32) {
+        let program = (id as usize).checked_sub(1).and_then(|index| self.env.programs.get(index));
+        match program {
+            Some(program) if self.tail_calls < MAX_TAIL_CALLS => {
+                self.tail_calls += 1;
+                self.core.become_program(program.clone());
+                self.core.pc = 0;
+            }
+            Some(_) | None => self.core.pc += 1,
+        }
+    }
+}
+
+impl<H: Hook> Machine for Engine<'_, H> {
+    fn parts(&mut self) -> Parts<'_> {
+        let core = &mut *self.core;
+        Parts { memory: &mut core.memory, world: &mut core.world, context: &mut core.context, held: &mut core.held }
+    }
+
+    fn program(&self) -> &Program {
+        &self.core.linked.image.program
+    }
+
+    fn map(&self, handle: u64) -> Option<Arc<dyn Map>> {
+        self.env.maps.get(&handle).cloned()
+    }
+
+    fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {
+        let handle = map.handle().addr();
+        if !self.env.maps.contains_key(&handle) {
+            for region in map.regions() {
+                self.core.memory.add(region);
+            }
+            self.env.maps.insert(handle, map);
+        }
+        handle
+    }
+
+    fn call(&mut self, function: u64, args: [u64; 5]) -> Result<u64, Stop> {
+        let (program, slot) = match self.core.linked.image.slot_of(function) {
+            Some(slot) => (self.core.linked.clone(), slot),
+            None => self
+                .env
+                .programs
+                .iter()
+                .find_map(|program| Some((program.clone(), program.image.slot_of(function)?)))
+                .ok_or_else(|| Trap::Illegal(format!("{function:#x} is no function that can be called back")))?,
+        };
+        if self.core.depth() >= super::MAX_DEPTH {
+            return Err(Trap::CallDepth.into());
+        }
+        let (regs, pc, base, caller) = (self.core.regs, self.core.pc, self.core.base, self.core.linked.clone());
+        self.core.enter(pc)?;
+        self.core.switch(program);
+        self.core.base = self.core.height();
+        self.core.regs[1..6].copy_from_slice(&args);
+        self.core.pc = slot;
+        let value = self.frames()?;
+        self.core.leave_frame();
+        self.core.switch(caller);
+        self.core.regs = regs;
+        self.core.pc = pc;
+        self.core.base = base;
+        Ok(value)
+    }
+}

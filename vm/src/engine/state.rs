@@ -1,0 +1,224 @@
+//! The state that handlers work on.
+
+use std::sync::Arc;
+
+use skep_helpers::{Held, Trap};
+use skep_memory::{Block, Memory, Region, RegionKind, Shape, Span};
+use skep_world::{Context, World};
+
+use super::access::Entry;
+use super::op::LEAVE;
+use crate::link::Linked;
+
+/// Bytes of stack of one frame.
+const FRAME: usize = 512;
+/// Bytes from frame to frame: what lies between belongs to nobody.
+const STRIDE: usize = 576;
+/// Frames of one run: tail calls from subprograms stack their programs' frames.
+const FRAMES: usize = 64;
+/// Nested calls of one program, callbacks included (`MAX_CALL_FRAMES`).
+pub(crate) const MAX_DEPTH: usize = 8;
+/// Times that a frame passes its `may_goto`s before they jump (`BPF_MAX_LOOPS`).
+const ROUNDS: u64 = 8 * 1024 * 1024;
+
+/// Why the loop was left.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Nothing.
+    None,
+    /// The lowest frame of this loop exited.
+    Done,
+    /// The frame below belongs to another program, which goes on at this slot.
+    Return {
+        /// Index of the program.
+        program: usize,
+        /// Slot to go on at.
+        slot: usize,
+    },
+    /// A call out of the program, by its index in [`Linked::calls`].
+    Call(usize),
+    /// An instruction that cannot be run.
+    Trap(Trap),
+}
+
+/// What a call saves.
+#[derive(Debug)]
+struct Frame {
+    /// Index of the caller's program.
+    program: usize,
+    return_to: usize,
+    /// `r6` to `r9`.
+    saved: [u64; 4],
+    rounds: u64,
+    /// Where the frames of the caller's program begin.
+    first: usize,
+}
+
+/// Registers, stack, memory, world: everything that one run changes.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) regs: [u64; 16],
+    /// The stack of the current frame.
+    pub(crate) frame: Span,
+    pub(crate) memory: Memory,
+    /// By slot of the current program.
+    pub(crate) cache: Vec<Entry>,
+    /// The current program.
+    pub(crate) linked: Arc<Linked>,
+    pub(crate) context: Context,
+    pub(crate) world: World,
+    pub(crate) held: Held,
+    /// What is left of the current frame's budget for `may_goto`.
+    pub(crate) rounds: u64,
+    /// Where the loop was left, and why.
+    pub(crate) pc: usize,
+    pub(crate) event: Event,
+    /// Instructions that may still run.
+    pub(crate) fuel: u64,
+    /// Index of the first frame of the current loop: its exit ends the loop.
+    pub(crate) base: usize,
+    /// Index of the first frame of the current program.
+    first: usize,
+    frames: Vec<Frame>,
+    /// Stacks by frame; the current one's is in `frame`.
+    stacks: Vec<Span>,
+    /// An empty span, for entries that nothing fits.
+    nothing: Span,
+}
+
+impl Core {
+    pub(crate) fn new(world: World, context: Context, linked: Arc<Linked>) -> Core {
+        let block = Block::zeroed(FRAMES * STRIDE);
+        let nothing = Span::new(&block, 0, 0).expect("no bytes fit everywhere");
+        let mut stacks: Vec<Span> = (0..FRAMES).filter_map(|i| Span::new(&block, i * STRIDE, FRAME)).collect();
+        let frame = std::mem::replace(&mut stacks[0], nothing.clone());
+        let mut memory = Memory::new();
+        let shape = Shape::Cells { stride: STRIDE as u64, len: FRAME as u64 };
+        memory.add(Region { kind: RegionKind::Stack, block, offset: 0, len: FRAMES * STRIDE, shape, writable: true });
+        let mut core = Core {
+            regs: [0; 16],
+            frame,
+            memory,
+            cache: Vec::new(),
+            linked,
+            context,
+            world,
+            held: Held::default(),
+            rounds: ROUNDS,
+            pc: 0,
+            event: Event::None,
+            fuel: 0,
+            base: 0,
+            first: 0,
+            frames: Vec::new(),
+            stacks,
+            nothing,
+        };
+        core.forget();
+        core
+    }
+
+    /// Makes ready for a run of `linked` from its first slot.
+    pub(crate) fn reset(&mut self, linked: Arc<Linked>, fuel: u64) {
+        while self.leave_frame().is_some() {}
+        if !Arc::ptr_eq(&self.linked, &linked) {
+            self.linked = linked;
+            self.forget();
+        }
+        self.regs = [0; 16];
+        self.held = Held::default();
+        self.event = Event::None;
+        self.fuel = fuel;
+        self.base = 0;
+        self.first = 0;
+        self.pc = 0;
+        self.fresh_frame();
+    }
+
+    /// Empties the cache, for another program.
+    fn forget(&mut self) {
+        self.cache.clear();
+        self.cache.resize(self.linked.image.ops.len(), Entry::empty(self.nothing.clone()));
+    }
+
+    /// Goes on in another program, in the same frame (a tail call).
+    pub(crate) fn become_program(&mut self, linked: Arc<Linked>) {
+        self.first = self.frames.len();
+        self.fresh_frame();
+        self.switch(linked);
+    }
+
+    /// Goes on in another program.
+    pub(crate) fn switch(&mut self, linked: Arc<Linked>) {
+        if !Arc::ptr_eq(&self.linked, &linked) {
+            self.linked = linked;
+            self.forget();
+        }
+    }
+
+    fn fresh_frame(&mut self) {
+        let start = self.frame.start();
+        let offset = (start - self.frame.block().addr()) as usize;
+        self.frame.block().fill(offset, FRAME, 0);
+        self.regs[10] = start + FRAME as u64;
+        self.rounds = ROUNDS;
+    }
+
+    /// Frames of the current program, this one included.
+    pub(crate) fn depth(&self) -> usize {
+        self.frames.len() - self.first + 1
+    }
+
+    /// Number of frames below the current one.
+    pub(crate) fn height(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Pushes a frame that returns to `return_to`.
+    pub(crate) fn enter(&mut self, return_to: usize) -> Result<(), Trap> {
+        let depth = self.frames.len();
+        if depth + 1 >= self.stacks.len() {
+            return Err(Trap::CallDepth);
+        }
+        let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
+        self.frames.push(Frame { program: self.linked.index, return_to, saved, rounds: self.rounds, first: self.first });
+        std::mem::swap(&mut self.frame, &mut self.stacks[depth]);
+        std::mem::swap(&mut self.frame, &mut self.stacks[depth + 1]);
+        self.fresh_frame();
+        Ok(())
+    }
+
+    /// Pops a frame: gives the program and the slot to go on at.
+    pub(crate) fn leave_frame(&mut self) -> Option<(usize, usize)> {
+        let frame = self.frames.pop()?;
+        let depth = self.frames.len();
+        std::mem::swap(&mut self.frame, &mut self.stacks[depth + 1]);
+        std::mem::swap(&mut self.frame, &mut self.stacks[depth]);
+        self.regs[6..10].copy_from_slice(&frame.saved);
+        self.regs[10] = self.frame.start() + FRAME as u64;
+        self.rounds = frame.rounds;
+        self.first = frame.first;
+        Some((frame.program, frame.return_to))
+    }
+
+    /// Ends the current function.
+    #[inline]
+    pub(crate) fn exit(&mut self, pc: usize) -> usize {
+        if self.frames.len() == self.base {
+            return self.leave(pc, Event::Done);
+        }
+        match self.leave_frame() {
+            Some((program, slot)) if program == self.linked.index => slot,
+            Some((program, slot)) => self.leave(pc, Event::Return { program, slot }),
+            None => self.leave(pc, Event::Done),
+        }
+    }
+
+    /// Leaves the loop.
+    #[cold]
+    pub(crate) fn leave(&mut self, pc: usize, event: Event) -> usize {
+        self.pc = pc;
+        self.event = event;
+        LEAVE
+    }
+}
