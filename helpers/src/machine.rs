@@ -73,6 +73,12 @@ pub enum Trap {
         /// What is wrong.
         what: String,
     },
+    /// An access to the context that its rows do not allow.
+    #[error(transparent)]
+    Context(#[from] skep_world::ContextFault),
+    /// An instruction that cannot be run where it stands.
+    #[error("{0}")]
+    Illegal(String),
     /// Something that skep does not simulate.
     #[error("not simulated: {0}")]
     NotSimulated(String),

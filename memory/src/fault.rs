@@ -52,6 +52,9 @@ pub enum Why {
         /// Bytes from its start.
         offset: i64,
     },
+    /// An atomic operation on what is more than bytes, such as the context.
+    #[error("an atomic operation on {0}")]
+    NotPlain(RegionKind),
     /// An atomic operation at an address that is not a multiple of its size.
     #[error("an atomic operation needs an aligned address")]
     Misaligned,

@@ -36,6 +36,21 @@ pub enum RegionKind {
     User,
 }
 
+impl RegionKind {
+    /// Whether loads and stores of programs are accesses to its bytes and nothing more.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            RegionKind::Context | RegionKind::User => false,
+            RegionKind::Stack
+            | RegionKind::Packet
+            | RegionKind::PacketMeta
+            | RegionKind::MapValue(_)
+            | RegionKind::Kernel(_)
+            | RegionKind::Lent(_) => true,
+        }
+    }
+}
+
 /// How a region is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -114,9 +129,11 @@ impl Memory {
 
     /// Adds a region; one that starts at the same address is replaced.
     pub fn add(&mut self, region: Region) {
-        self.version += 1;
         match self.starts.binary_search(&region.start()) {
-            Ok(i) => self.regions[i] = region,
+            Ok(i) => {
+                self.version += 1;
+                self.regions[i] = region;
+            }
             Err(i) => {
                 self.starts.insert(i, region.start());
                 self.regions.insert(i, region);
@@ -132,7 +149,7 @@ impl Memory {
         Some(self.regions.remove(i))
     }
 
-    /// Changes whenever a region is added or removed: what an engine remembers of regions holds as long as this stays the same.
+    /// Changes whenever a region is removed or replaced: what an engine remembers of regions holds as long as this stays the same.
     pub fn version(&self) -> u64 {
         self.version
     }

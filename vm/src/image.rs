@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skep_helpers::Trap;
 use skep_isa::{Callee, Code, Insn, Slot, TargetError, Wide};
 use skep_linux::ProgType;
-use skep_memory::{Access, Block, Fault, Why};
+use skep_memory::{Block, Fault, Why};
 use skep_program::Program;
 
 use crate::engine::{Op, compile};
@@ -135,13 +135,17 @@ impl Image {
         (offset % SLOT_BYTES == 0 && self.code.insn(slot).is_some()).then_some(slot)
     }
 
+    /// The first slot that calls `callee`.
+    pub(crate) fn call_site(&self, callee: Callee) -> usize {
+        self.code.iter().find(|(_, insn)| *insn == Insn::Call(callee)).map_or(0, |(slot, _)| slot)
+    }
+
     /// Why the slot cannot be run.
     pub(crate) fn refusal(&self, slot: usize) -> String {
         match self.code.get(slot) {
             None => "the program has no exit here".into(),
             Some(Slot::Second) => "the second half of a wide instruction".into(),
             Some(Slot::Refused(error)) => error.to_string(),
-            Some(Slot::Insn(Insn::Call(Callee::Reg(_)))) => "callx: no kernel takes it".into(),
             Some(Slot::Insn(Insn::JumpReg { .. })) => "gotox: the target has no jump tables".into(),
             Some(Slot::Insn(_)) => "an instruction that this engine does not run".into(),
         }
@@ -152,13 +156,14 @@ impl Image {
 fn exception_callback(program: &Program) -> Option<usize> {
     let btf = program.btf.as_ref()?;
     let main = program.funcs.first()?;
-    let name = btf.decl_tags(main.type_id).find_map(|tag| tag.value.strip_prefix("exception_callback:"))?;
+    let name = btf.decl_tags(skep_btf::TypeId(main.type_id)).find_map(|tag| tag.value.strip_prefix("exception_callback:"))?;
     program.funcs.iter().find(|func| func.name == name).map(|func| func.start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use skep_memory::Access;
 
     #[test]
     fn only_loads_of_kernel_pointers_read_zero() {

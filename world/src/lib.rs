@@ -21,12 +21,12 @@ mod task;
 
 pub use cgroup::{Cgroup, Cgroups};
 pub use clock::Clock;
-pub use context::Context;
+pub use context::{Context, ContextFault};
 pub use effect::{Effect, Redirect};
 pub use event::Event;
 pub use net::{Device, Net, Route};
 pub use output::{Output, Record, Sink};
-pub use packet::Packet;
+pub use packet::{Packet, PacketPlace};
 pub use perf::{Branch, Counter, Perf};
 pub use random::Random;
 pub use symbols::Symbols;

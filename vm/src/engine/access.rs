@@ -4,7 +4,7 @@ use skep_helpers::Trap;
 use skep_isa::{Operand, Reg, Size, eval};
 use skep_memory::{Access, Fault, RegionKind, Span, Why};
 
-use super::op::{Handler, LEAVE, Op};
+use super::op::{Handler, Op};
 use super::{Core, Event};
 
 /// What an instruction's last access fell into: good for the next one as long as the regions stay as they are.

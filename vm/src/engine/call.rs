@@ -23,6 +23,11 @@ pub(super) fn outside() -> Handler {
     |core, op, pc| core.leave(pc, Event::Call(op.imm as usize))
 }
 
+/// `callx`: no kernel takes it; engines of bare instructions call the helper with the number in the register.
+pub(super) fn register() -> Handler {
+    |core, op, pc| core.leave(pc, Event::CallNumber(core.regs[op.src()]))
+}
+
 pub(super) fn exit() -> Handler {
     |core, _, pc| core.exit(pc)
 }

@@ -83,9 +83,7 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
         Insn::Store { size, base, off, src } => {
             plain(access::store(size, base, src)).dst_is(base).from_operand(src).off_is(off.into())
         }
-        Insn::Atomic { size, op, base, off, src } => {
-            plain(atomic::handler(op, size)).dst_is(base).src_is(src).off_is(off.into())
-        }
+        Insn::Atomic { size, op, base, off, src } => plain(atomic::handler(op, size)).dst_is(base).src_is(src).off_is(off.into()),
         Insn::LoadAcquire { size, dst, base, off } => {
             plain(access::load_acquire(size)).dst_is(dst).src_is(base).off_is(off.into())
         }
@@ -105,7 +103,8 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
             });
             plain(call::outside()).imm_is(index as u64)
         }
-        Insn::Call(Callee::Reg(_)) | Insn::JumpReg { .. } => plain(call::refused()),
+        Insn::Call(Callee::Reg(reg)) => plain(call::register()).src_is(reg),
+        Insn::JumpReg { .. } => plain(call::refused()),
         Insn::Exit => plain(call::exit()),
     }
 }

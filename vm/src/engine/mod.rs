@@ -13,8 +13,8 @@ mod run;
 mod state;
 
 pub(crate) use compile::compile;
-pub use hook::{Hook, Step, Strict, Trace};
 pub(crate) use hook::Silent;
+pub use hook::{At, Hook, Step, Strict, Trace};
 pub(crate) use op::Op;
 pub(crate) use run::{Engine, Environment};
 pub(crate) use state::{Core, Event, MAX_DEPTH};

@@ -58,7 +58,9 @@ impl<'e, H: Hook> Engine<'e, H> {
         match self.frames() {
             Ok(value) => Ok(value),
             Err(Stop::Trap(trap)) => Err(trap),
-            Err(Stop::Throw(_) | Stop::TailCall(_)) => Err(Trap::Illegal("an exception callback threw or made a tail call".into())),
+            Err(Stop::Throw(_) | Stop::TailCall(_)) => {
+                Err(Trap::Illegal("an exception callback threw or made a tail call".into()))
+            }
         }
     }
 
@@ -72,7 +74,15 @@ impl<'e, H: Hook> Engine<'e, H> {
                     self.core.switch(self.env.programs[program].clone());
                     self.core.pc = slot;
                 }
-                Event::Call(index) => self.outside(index)?,
+                Event::Call(index) => {
+                    let linked = self.core.linked.clone();
+                    self.outside(&linked.calls[index])?;
+                }
+                Event::CallNumber(number) => {
+                    let linked = self.core.linked.clone();
+                    let callee = linked.by_number.get(&number);
+                    self.outside(callee.ok_or_else(|| Trap::Illegal("callx: no kernel takes it".into()))?)?;
+                }
                 Event::Trap(trap) => return Err(trap.into()),
                 Event::None => return Err(Trap::Illegal("the program left its instructions".into()).into()),
             }
@@ -104,10 +114,9 @@ impl<'e, H: Hook> Engine<'e, H> {
     }
 
     /// Calls a helper or kernel function.
-    fn outside(&mut self, index: usize) -> Result<(), Stop> {
-        let linked = self.core.linked.clone();
+    fn outside(&mut self, callee: &Outside) -> Result<(), Stop> {
         let args = [self.core.regs[1], self.core.regs[2], self.core.regs[3], self.core.regs[4], self.core.regs[5]];
-        let result = match &linked.calls[index] {
+        let result = match callee {
             Outside::Body(body) => body(self, args),
             Outside::Closure(closure) => closure(self, args),
             Outside::Absent(what) => Err(Trap::NotSimulated(what.to_string()).into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use skep_helpers::{Held, Trap};
 use skep_memory::{Block, Memory, Region, RegionKind, Shape, Span};
-use skep_world::{Context, World};
+use skep_world::{Context, Packet, PacketPlace, World};
 
 use super::access::Entry;
 use super::op::LEAVE;
@@ -37,6 +37,8 @@ pub(crate) enum Event {
     },
     /// A call out of the program, by its index in [`Linked::calls`].
     Call(usize),
+    /// A call to the helper with this number.
+    CallNumber(u64),
     /// An instruction that cannot be run.
     Trap(Trap),
 }
@@ -73,12 +75,15 @@ pub(crate) struct Core {
     /// Where the loop was left, and why.
     pub(crate) pc: usize,
     pub(crate) event: Event,
-    /// Instructions that may still run.
+    /// Instructions that the run may execute, and those that it still may.
+    pub(crate) budget: u64,
     pub(crate) fuel: u64,
     /// Index of the first frame of the current loop: its exit ends the loop.
     pub(crate) base: usize,
     /// Index of the first frame of the current program.
     first: usize,
+    /// Where the regions of the packet were made for.
+    packet: Option<PacketPlace>,
     frames: Vec<Frame>,
     /// Stacks by frame; the current one's is in `frame`.
     stacks: Vec<Span>,
@@ -107,9 +112,11 @@ impl Core {
             rounds: ROUNDS,
             pc: 0,
             event: Event::None,
+            budget: 0,
             fuel: 0,
             base: 0,
             first: 0,
+            packet: None,
             frames: Vec::new(),
             stacks,
             nothing,
@@ -119,7 +126,7 @@ impl Core {
     }
 
     /// Makes ready for a run of `linked` from its first slot.
-    pub(crate) fn reset(&mut self, linked: Arc<Linked>, fuel: u64) {
+    pub(crate) fn reset(&mut self, linked: Arc<Linked>, budget: u64) {
         while self.leave_frame().is_some() {}
         if !Arc::ptr_eq(&self.linked, &linked) {
             self.linked = linked;
@@ -128,7 +135,8 @@ impl Core {
         self.regs = [0; 16];
         self.held = Held::default();
         self.event = Event::None;
-        self.fuel = fuel;
+        self.budget = budget;
+        self.fuel = budget;
         self.base = 0;
         self.first = 0;
         self.pc = 0;
@@ -154,6 +162,43 @@ impl Core {
             self.linked = linked;
             self.forget();
         }
+    }
+
+    /// Puts a new context in place of the last one.
+    pub(crate) fn set_context(&mut self, context: Context) {
+        self.memory.remove(self.context.block.addr());
+        let block = context.block.clone();
+        self.memory.add(Region::whole(RegionKind::Context, block, true));
+        self.context = context;
+        self.follow_packet();
+    }
+
+    /// Makes the regions of the packet what the packet is now.
+    pub(crate) fn follow_packet(&mut self) {
+        let place = self.context.packet.as_ref().map(Packet::place);
+        if place == self.packet {
+            return;
+        }
+        if let Some(old) = self.packet.take() {
+            self.memory.remove(old.meta());
+            self.memory.remove(old.data());
+        }
+        if let Some(packet) = &self.context.packet {
+            let mut add = |kind, from: usize, to: usize| {
+                if from < to {
+                    let (block, len) = (packet.block.clone(), to - from);
+                    self.memory.add(Region { kind, block, offset: from, len, shape: Shape::Flat, writable: true });
+                }
+            };
+            add(RegionKind::PacketMeta, packet.meta, packet.data);
+            add(RegionKind::Packet, packet.data, packet.linear_end);
+        }
+        self.packet = place;
+    }
+
+    /// `r0` to `r10`.
+    pub(crate) fn registers(&self) -> [u64; 11] {
+        std::array::from_fn(|i| self.regs[i])
     }
 
     fn fresh_frame(&mut self) {
