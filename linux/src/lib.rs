@@ -5,15 +5,19 @@
 //! *Start here*: [`Target`], then the rows of a family.
 #![forbid(unsafe_code)]
 
+pub mod contexts;
 mod errno;
 pub mod helpers;
+pub mod programs;
 pub mod sections;
 pub mod sets;
 mod target;
 mod types;
 
+pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
 pub use helpers::{HelperRow, helper, helper_by_name};
+pub use programs::{ProgRow, program};
 pub use sections::{SectionMatch, SectionRow, section};
 pub use sets::{AttachSet, MapSet, ProgSet, Users};
 pub use target::{Arch, Release, Target};

@@ -97,8 +97,9 @@ impl Users {
         Users { attached, ..self }
     }
 
-    /// Whether a program of this type, loaded for this attach type, is among them.
+    /// Whether a program of this type, loaded for this attach type (0 where it was loaded for none), is among them.
     pub fn contains(&self, prog: ProgType, attach: AttachType) -> bool {
+        let attach = prog.attach_meant(attach);
         self.types.contains(prog)
             && self.attached.iter().find(|(t, _)| *t == prog).is_none_or(|(_, attaches)| attaches.contains(&attach))
     }

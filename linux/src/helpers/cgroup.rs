@@ -1,7 +1,7 @@
 //! Rows: control groups.
 
 use super::shape::arg::{ANY, BTF_SOCK, CTX, MAP};
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use super::shared::RETVAL;
 use crate::AttachType::LsmCgroup;
 use crate::MapType;
@@ -26,6 +26,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             },
             Proto { users: Users::ALL, ret: Ret::Integer, args: &[], ..Proto::BASE },
         ],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -47,6 +48,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(4, 9),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP, ANY], ..Proto::BASE }],
         maps: MapSet::of(&[MapType::CgroupArray]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -61,6 +63,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_get_current_cgroup_id",
         since: Release::new(4, 18),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -95,6 +98,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_get_current_ancestor_cgroup_id",
         since: Release::new(5, 7),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {

@@ -1,7 +1,7 @@
 //! Rows: tail calls and loops.
 
 use super::shape::arg::{ANY, CTX, FUNC, MAP, STACK};
-use super::shape::{HelperRow, Leave, MapUse, Proto, Ret};
+use super::shape::{HelperRow, Leave, MapUse, Needs, Proto, Ret};
 use super::shared::{EACH, LOOP, PLAIN};
 use crate::MapType;
 use crate::sets::{MapSet, Users};
@@ -27,6 +27,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         maps: PLAIN,
         map_use: MapUse::Read,
         callback: Some(EACH),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -35,6 +36,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 17),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[ANY, FUNC, STACK.or_null(), ANY], ..Proto::BASE }],
         callback: Some(LOOP),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

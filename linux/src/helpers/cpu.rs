@@ -1,7 +1,7 @@
 //! Rows: processors, per-CPU variables and random numbers.
 
 use super::shape::arg::{ANY, PERCPU};
-use super::shape::{Bound, HelperRow, Proto, Ret};
+use super::shape::{Bound, HelperRow, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -34,6 +34,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_per_cpu_ptr",
         since: Release::new(5, 10),
         protos: &[Proto { users: Users::ALL, ret: Ret::PercpuVar { nullable: true }, args: &[PERCPU, ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -41,6 +42,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_this_cpu_ptr",
         since: Release::new(5, 10),
         protos: &[Proto { users: Users::ALL, ret: Ret::PercpuVar { nullable: false }, args: &[PERCPU], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

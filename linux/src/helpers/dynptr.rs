@@ -1,7 +1,7 @@
 //! Rows: dynptrs.
 
 use super::shape::arg::{ALLOC_SIZE, ANY, DYNPTR, MEM_IN, MEM_OUT, NEW_LOCAL, SIZE0};
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -11,6 +11,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_dynptr_from_mem",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY, NEW_LOCAL], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -18,6 +19,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_dynptr_read",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, DYNPTR, ANY, ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -25,6 +27,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_dynptr_write",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[DYNPTR, ANY, MEM_IN, SIZE0, ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -32,6 +35,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_dynptr_data",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::DynptrMemOrNull, args: &[DYNPTR, ANY, ALLOC_SIZE], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

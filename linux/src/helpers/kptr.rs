@@ -1,7 +1,7 @@
 //! Rows: kernel pointers in maps.
 
 use super::shape::arg::{KPTR, KPTR_SLOT};
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -11,5 +11,6 @@ pub(super) const ROWS: &[HelperRow] = &[HelperRow {
     since: Release::new(5, 19),
     protos: &[Proto { users: Users::ALL, ret: Ret::KptrOrNull, args: &[KPTR_SLOT, KPTR.or_null().released()], ..Proto::BASE }],
     acquires: true,
+    needs: Needs::Bpf,
     ..HelperRow::BASE
 }];

@@ -1,7 +1,7 @@
 //! Rows: spin locks.
 
 use super::shape::arg::LOCK;
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -11,6 +11,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_spin_lock",
         since: Release::new(5, 1),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[LOCK], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -19,6 +20,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 1),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[LOCK], ..Proto::BASE }],
         under_lock: true,
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

@@ -1,7 +1,7 @@
 //! Rows: perf events.
 
 use super::shape::arg::{ANY, CTX, MAP, MEM, MEM_IN, MEM_OUT, SIZE, SIZE0, btf};
-use super::shape::{BtfType, HelperRow, Proto, Ret};
+use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use crate::MapType;
 use crate::ProgType::{
     CgroupDevice, CgroupSkb, CgroupSock, CgroupSockAddr, CgroupSockopt, CgroupSysctl, Kprobe, Lsm, LwtIn, LwtOut, LwtSeg6local,
@@ -18,6 +18,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(4, 3),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP, ANY], gpl_only: true, ..Proto::BASE }],
         maps: MapSet::of(&[MapType::PerfEventArray]),
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -73,6 +74,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         maps: MapSet::of(&[MapType::PerfEventArray]),
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -134,6 +136,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_get_branch_snapshot",
         since: Release::new(5, 16),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
 ];

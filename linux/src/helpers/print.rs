@@ -1,7 +1,7 @@
 //! Rows: formatted text and iterator output.
 
 use super::shape::arg::{ANY, MEM, MEM_IN, SIZE, SIZE0, STR, btf};
-use super::shape::{BtfType, HelperRow, Proto, Ret};
+use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use crate::AttachType::TraceIter;
 use crate::ProgType::Tracing;
 use crate::sets::Users;
@@ -13,6 +13,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_trace_printk",
         since: Release::new(4, 1),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_IN, SIZE], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -46,6 +47,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_snprintf_btf",
         since: Release::new(5, 10),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM, SIZE, MEM_IN, SIZE, ANY], ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -72,6 +74,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             gpl_only: true,
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -85,6 +88,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             gpl_only: true,
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
 ];

@@ -1,7 +1,7 @@
 //! Rows: reading and writing memory that the program may not reach itself.
 
 use super::shape::arg::{ANY, MEM_IN, MEM_OUT, SIZE, SIZE0, btf};
-use super::shape::{Bound, BtfType, HelperRow, Proto, Ret, Sleeps};
+use super::shape::{Bound, BtfType, HelperRow, Needs, Policy, Proto, Ret, Sleeps};
 use super::shared::TRACING;
 use crate::sets::Users;
 use crate::target::Release;
@@ -12,6 +12,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_probe_read",
         since: Release::new(4, 1),
         protos: &[Proto { users: TRACING, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
+        policy: Policy::ReadKernel,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -19,6 +20,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_probe_write_user",
         since: Release::new(4, 8),
         protos: &[Proto { users: TRACING, ret: Ret::Integer, args: &[ANY, MEM_IN, SIZE], gpl_only: true, ..Proto::BASE }],
+        policy: Policy::WriteUser,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -27,6 +29,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(4, 11),
         protos: &[Proto { users: TRACING, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
         bound: Bound::SizeArg(1),
+        policy: Policy::ReadKernel,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -34,6 +37,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_probe_read_user",
         since: Release::new(5, 5),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -41,6 +45,8 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_probe_read_kernel",
         since: Release::new(5, 5),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Perfmon,
+        policy: Policy::ReadKernel,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -49,6 +55,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 5),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
         bound: Bound::SizeArg(1),
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -57,6 +64,8 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 5),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], gpl_only: true, ..Proto::BASE }],
         bound: Bound::SizeArg(1),
+        needs: Needs::Perfmon,
+        policy: Policy::ReadKernel,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -64,6 +73,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_copy_from_user",
         since: Release::new(5, 10),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY], ..Proto::BASE }],
+        needs: Needs::Perfmon,
         sleeps: Sleeps::Always,
         ..HelperRow::BASE
     },
@@ -78,6 +88,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             gpl_only: true,
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         sleeps: Sleeps::Always,
         ..HelperRow::BASE
     },

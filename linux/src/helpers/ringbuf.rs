@@ -1,7 +1,7 @@
 //! Rows: ring buffers.
 
 use super::shape::arg::{ALLOC_SIZE, ANY, END_RECORD, FUNC, MAP, MEM_IN, NEW_RECORD, RECORD, SIZE0, STACK};
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use super::shared::DRAIN;
 use crate::MapType;
 use crate::sets::{MapSet, Users};
@@ -53,6 +53,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP, ANY, ANY, NEW_RECORD], ..Proto::BASE }],
         maps: MapSet::of(&[MapType::Ringbuf]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -60,6 +61,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_ringbuf_submit_dynptr",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[END_RECORD, ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -67,6 +69,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_ringbuf_discard_dynptr",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[END_RECORD, ANY], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -76,6 +79,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP, FUNC, STACK.or_null(), ANY], ..Proto::BASE }],
         maps: MapSet::of(&[MapType::UserRingbuf]),
         callback: Some(DRAIN),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

@@ -301,6 +301,30 @@ pub enum Refusal {
     NotSupported,
 }
 
+/// What the one who loads the program must be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing beyond what the program type asks for.
+    Nothing,
+    /// `CAP_BPF`.
+    Bpf,
+    /// `CAP_PERFMON`.
+    Perfmon,
+}
+
+/// What a kernel's configuration or lockdown may deny to everybody; the helper is then refused as [`Refusal::CannotUse`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing.
+    Free,
+    /// Reading kernel memory: lockdown "confidentiality" denies it.
+    ReadKernel,
+    /// Writing user memory: lockdown "integrity" denies it.
+    WriteUser,
+    /// Overriding what a function returns: needs `CONFIG_BPF_KPROBE_OVERRIDE`.
+    Override,
+}
+
 /// Where execution goes after the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
@@ -382,6 +406,10 @@ pub struct HelperRow {
     pub zero_args: &'static [u8],
     /// Where execution goes.
     pub leave: Leave,
+    /// What the one who loads the program must be allowed.
+    pub needs: Needs,
+    /// What may deny it to everybody.
+    pub policy: Policy,
     /// How the kernel refuses it to programs that have no prototype; those that no line includes: [`Refusal::CannotUse`].
     pub refused: &'static [(Users, Refusal)],
 }
@@ -406,6 +434,8 @@ impl HelperRow {
         bound: Bound::None,
         zero_args: &[],
         leave: Leave::Next,
+        needs: Needs::Nothing,
+        policy: Policy::Free,
         refused: &[],
     };
 

@@ -1,7 +1,7 @@
 //! Rows: sockets.
 
 use super::shape::arg::{ANY, BTF_SOCK, CTX, MEM_IN, MEM_OUT, SIZE, SIZE0, SOCK_COMMON, SOCKET, btf};
-use super::shape::{BtfType, HelperRow, Proto, Ret};
+use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use crate::AttachType::{CgroupInet4Connect, CgroupInet6Connect, CgroupSetsockopt, LsmCgroup, TraceIter};
 use crate::ProgType::{
     CgroupSkb, CgroupSock, CgroupSockAddr, CgroupSockopt, FlowDissector, Lsm, LwtIn, LwtOut, LwtSeg6local, LwtXmit, SchedAct,
@@ -281,6 +281,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -313,6 +314,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -345,6 +347,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -377,6 +380,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -409,6 +413,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -452,6 +457,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             args: &[BTF_SOCK],
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -484,6 +490,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         casts: true,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
 ];

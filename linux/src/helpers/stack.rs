@@ -1,7 +1,7 @@
 //! Rows: stack traces.
 
 use super::shape::arg::{ANY, CTX, MAP, MEM_IN, MEM_OUT, SIZE0, btf};
-use super::shape::{Bound, BtfType, HelperRow, Proto, Ret, Sleeps};
+use super::shape::{Bound, BtfType, HelperRow, Needs, Proto, Ret, Sleeps};
 use crate::MapType;
 use crate::ProgType::{Kprobe, Lsm, PerfEvent, RawTracepoint, RawTracepointWritable, Syscall, Tracepoint, Tracing};
 use crate::sets::{MapSet, Users};
@@ -60,6 +60,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         bound: Bound::SizeArg(2),
+        needs: Needs::Perfmon,
         sleeps: Sleeps::IfSleepable,
         ..HelperRow::BASE
     },

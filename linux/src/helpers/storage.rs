@@ -1,7 +1,7 @@
 //! Rows: storage that belongs to sockets, inodes, tasks and cgroups.
 
 use super::shape::arg::{ANY, BTF_SOCK, CTX, MAP, VALUE, btf};
-use super::shape::{BtfType, HelperRow, Hooks, Proto, Refusal, Ret};
+use super::shape::{BtfType, HelperRow, Hooks, Needs, Proto, Refusal, Ret};
 use super::shared::TRACING_ONLY;
 use crate::AttachType::{TraceFentry, TraceFexit, TraceIter, TraceRawTp};
 use crate::MapType;
@@ -101,6 +101,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         maps: MapSet::of(&[MapType::TaskStorage]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -114,6 +115,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         maps: MapSet::of(&[MapType::TaskStorage]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -127,6 +129,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         maps: MapSet::of(&[MapType::CgrpStorage]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -135,6 +138,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(6, 2),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP, btf(BtfType::Cgroup).or_null()], ..Proto::BASE }],
         maps: MapSet::of(&[MapType::CgrpStorage]),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

@@ -1,7 +1,7 @@
 //! Rows: the current task and other tasks.
 
 use super::shape::arg::{ANY, FUNC, MEM_OUT, SIZE, STACK, btf};
-use super::shape::{BtfType, HelperRow, Proto, Ret};
+use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use super::shared::VMA;
 use crate::sets::Users;
 use crate::target::Release;
@@ -26,6 +26,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_get_current_comm",
         since: Release::new(4, 2),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE], ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -33,6 +34,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_get_current_task",
         since: Release::new(4, 8),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -40,6 +42,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_send_signal",
         since: Release::new(5, 3),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[ANY], ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -47,6 +50,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_send_signal_thread",
         since: Release::new(5, 6),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[ANY], ..Proto::BASE }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -67,6 +71,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             gpl_only: true,
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -80,6 +85,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             gpl_only: true,
             ..Proto::BASE
         }],
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -93,6 +99,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             ..Proto::BASE
         }],
         callback: Some(VMA),
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
 ];

@@ -1,6 +1,6 @@
 //! Rows: clocks.
 
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::ProgType::{
     CgroupSkb, CgroupSock, CgroupSockAddr, CgroupSysctl, FlowDissector, LwtIn, LwtOut, LwtSeg6local, LwtXmit, SchedAct, SchedCls,
     SkLookup, SkMsg, SkReuseport, SkSkb, SockOps, SocketFilter, Xdp,
@@ -21,6 +21,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_jiffies64",
         since: Release::new(5, 6),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[], ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {

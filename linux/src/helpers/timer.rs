@@ -1,7 +1,7 @@
 //! Rows: timers.
 
 use super::shape::arg::{ANY, FUNC, MAP, TIMER};
-use super::shape::{HelperRow, Proto, Ret};
+use super::shape::{HelperRow, Needs, Proto, Ret};
 use super::shared::TIMER_CALLBACK;
 use crate::sets::Users;
 use crate::target::Release;
@@ -12,6 +12,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_timer_init",
         since: Release::new(5, 15),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[TIMER, MAP, ANY], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -20,6 +21,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 15),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[TIMER, FUNC], gpl_only: true, ..Proto::BASE }],
         callback: Some(TIMER_CALLBACK),
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -27,6 +29,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_timer_start",
         since: Release::new(5, 15),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[TIMER, ANY, ANY], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
     HelperRow {
@@ -34,6 +37,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_timer_cancel",
         since: Release::new(5, 15),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[TIMER], gpl_only: true, ..Proto::BASE }],
+        needs: Needs::Bpf,
         ..HelperRow::BASE
     },
 ];

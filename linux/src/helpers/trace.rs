@@ -1,7 +1,7 @@
 //! Rows: functions that are traced.
 
 use super::shape::arg::{ANY, CTX, aligned};
-use super::shape::{Access, HelperRow, Proto, Refusal, Ret};
+use super::shape::{Access, HelperRow, Policy, Proto, Refusal, Ret};
 use super::shared::{ATTACH_COOKIE, TRACING, TRAMPOLINE};
 use crate::ProgType::{Kprobe, Lsm, PerfEvent, RawTracepoint, RawTracepointWritable, Tracepoint, Tracing};
 use crate::sets::Users;
@@ -13,6 +13,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_override_return",
         since: Release::new(4, 16),
         protos: &[Proto { users: Users::of(&[Kprobe]), ret: Ret::Integer, args: &[CTX, ANY], gpl_only: true, ..Proto::BASE }],
+        policy: Policy::Override,
         ..HelperRow::BASE
     },
     HelperRow {
