@@ -45,6 +45,7 @@ impl RegionKind {
             | RegionKind::Packet
             | RegionKind::PacketMeta
             | RegionKind::MapValue(_)
+            | RegionKind::MapKey(_)
             | RegionKind::Kernel(_)
             | RegionKind::Lent(_) => true,
         }
