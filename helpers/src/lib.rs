@@ -3,11 +3,24 @@
 //! *Invariant*: a body reaches guest memory only through [`Memory`](skep_memory::Memory), whose checks turn bad pointers into a
 //! [`Trap`]; what a program acquires is in [`Held`] until it gives it back.
 //!
-//! *Start here*: [`Machine`], [`HelperFn`].
+//! *Start here*: [`helper`], [`kfunc`], [`Machine`].
 #![forbid(unsafe_code)]
 
+mod call;
 mod held;
 mod machine;
+mod raw;
+mod table;
+
+mod cpu;
+mod format;
+mod perf;
+mod print;
+mod probe;
+mod string;
+mod task;
+mod time;
 
 pub use held::{Held, HeldKind, Reference};
 pub use machine::{HelperFn, Machine, Parts, Stop, Trap};
+pub use table::{helper, helpers, kfunc, kfuncs};
