@@ -324,12 +324,7 @@ impl TestMachine {
 fn context(prog_type: ProgType, packet: &[u8], memory: &mut Memory) -> Context {
     let block = Block::zeroed(256);
     memory.add(Region::whole(RegionKind::Context, block.clone(), true));
-    let packet = has_packet(prog_type).then(|| {
-        const HEADROOM: usize = 256;
-        let block = Block::zeroed(HEADROOM + packet.len() + 4096);
-        block.write(HEADROOM, packet);
-        Packet { block, meta: HEADROOM, data: HEADROOM, end: HEADROOM + packet.len() }
-    });
+    let packet = has_packet(prog_type).then(|| Packet::new(packet, 256, 4096));
     Context { prog_type, attach_type: None, block, packet }
 }
 

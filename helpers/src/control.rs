@@ -1,0 +1,83 @@
+//! Bodies: where execution goes.
+
+use std::sync::Arc;
+
+use skep_linux::Errno;
+use skep_maps::{Found, Map};
+use skep_memory::{Block, Region, RegionKind};
+
+use crate::Stop;
+use crate::call::{Call, Done, Fail, helpers};
+
+helpers! {
+    12 "bpf_tail_call" => tail_call,
+    164 "bpf_for_each_map_elem" => for_each_map_elem,
+    181 "bpf_loop" => repeat,
+}
+
+/// `BPF_MAX_LOOPS`.
+const MAX_LOOPS: u32 = 8 << 20;
+
+/// `(ctx, map, index)`. Where there is nothing to call, the program goes on.
+fn tail_call(c: &mut Call<'_>) -> Done {
+    let map = c.map(2)?;
+    let index = c.arg32(3);
+    let caller = c.caller();
+    match map.lookup(caller, &index.to_le_bytes())? {
+        Some(Found::Object(program)) => Err(Stop::TailCall(program as u32).into()),
+        Some(Found::Slot(_) | Found::Map(_)) => Err(c.bad(2, "not a map of programs")),
+        None => Err(Errno::ENOENT.into()),
+    }
+}
+
+/// `(nr_loops, callback, callback_ctx, flags)`: the number of iterations that ran.
+fn repeat(c: &mut Call<'_>) -> Done {
+    let [_, callback, passed, flags, _] = c.args;
+    let count = c.arg32(1);
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if count > MAX_LOOPS {
+        return Err(Errno::E2BIG.into());
+    }
+    for i in 0..u64::from(count) {
+        if c.machine.call(callback, [i, passed, 0, 0, 0])? != 0 {
+            return Ok(i + 1);
+        }
+    }
+    Ok(u64::from(count))
+}
+
+/// `(map, callback, callback_ctx, flags)`: the number of elements that the callback saw.
+fn for_each_map_elem(c: &mut Call<'_>) -> Done {
+    let map = c.map(1)?;
+    if c.arg(4) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let stack_key = Block::zeroed(map.def().key_size as usize);
+    let key_region = Region::whole(RegionKind::Lent(Arc::from("a map key")), stack_key.clone(), false);
+    c.memory().add(key_region);
+    let walked = walk(c, &*map, &stack_key);
+    c.memory().remove(stack_key.addr());
+    walked
+}
+
+fn walk(c: &mut Call<'_>, map: &dyn Map, stack_key: &Block) -> Done {
+    let [handle, callback, passed, ..] = c.args;
+    let caller = c.caller();
+    let (mut cursor, mut count) = (0, 0);
+    while let Some(visit) = map.visit(caller, &mut cursor).map_err(Fail::from)? {
+        count += 1;
+        let key = match &visit.key_slot {
+            Some(slot) => slot.addr(),
+            None => {
+                stack_key.write(0, &visit.key);
+                stack_key.addr()
+            }
+        };
+        if c.machine.call(callback, [handle, key, visit.value.addr(), passed, 0])? != 0 {
+            break;
+        }
+    }
+    Ok(count)
+}
