@@ -91,10 +91,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(set("nope.x", 1.into()), "path `nope.x`: `event` has no field `nope`");
     assert_eq!(set("raw[8]", 1.into()), "path `raw[8]`: index 8 is out of bounds: the array has 8 elements");
     assert!(matches!(layout.set(&mut [0; 8], "state", 1).unwrap_err(), SetError::Value(_)));
-    assert_eq!(
-        btf.read(event, &[0; 47]).unwrap_err().to_string(),
-        format!("value of type {event} needs 48 bytes, 47 given")
-    );
+    assert_eq!(btf.read(event, &[0; 47]).unwrap_err().to_string(), format!("value of type {event} needs 48 bytes, 47 given"));
 }
 
 #[test]

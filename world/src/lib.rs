@@ -12,6 +12,7 @@ mod context;
 mod effect;
 mod event;
 mod net;
+mod objects;
 mod output;
 mod packet;
 mod perf;
@@ -25,6 +26,7 @@ pub use context::{Context, ContextFault};
 pub use effect::{Effect, Redirect};
 pub use event::Event;
 pub use net::{Device, Net, Route};
+pub use objects::{ObjectError, Objects};
 pub use output::{Output, Record, Sink};
 pub use packet::{Packet, PacketPlace};
 pub use perf::{Branch, Counter, Perf};
@@ -63,6 +65,8 @@ pub struct World {
     pub event: Event,
     /// Names of kernel addresses.
     pub symbols: Symbols,
+    /// Kernel objects typed by BTF.
+    pub objects: Objects,
     /// What programs sent out.
     pub output: Output,
 }
@@ -83,6 +87,7 @@ impl World {
             perf: Perf::default(),
             event: Event::default(),
             symbols: Symbols::default(),
+            objects: Objects::default(),
             output: Output::default(),
         }
     }

@@ -140,7 +140,7 @@ impl Core {
             Err(fault) => return self.linked.image.missing.load(fault),
         };
         match &region.kind {
-            RegionKind::Context => Ok(self.context.load(&self.world, (addr - region.start()) as usize, size as usize)?),
+            RegionKind::Context => Ok(self.context.load((addr - region.start()) as usize, size as usize)?),
             RegionKind::User => self.linked.image.missing.load(Fault { addr, size, access: Access::Read, why: Why::Unmapped }),
             _plain => {
                 let value = region.block.load(at, size as usize);
@@ -159,7 +159,7 @@ impl Core {
             Err(fault) => return self.linked.image.missing.store(fault),
         };
         match &region.kind {
-            RegionKind::Context => Ok(self.context.store(&self.world, (addr - region.start()) as usize, size as usize, value)?),
+            RegionKind::Context => Ok(self.context.store((addr - region.start()) as usize, size as usize, value)?),
             RegionKind::User => self.linked.image.missing.store(Fault { addr, size, access: Access::Write, why: Why::Unmapped }),
             _plain => {
                 region.block.store(at, size as usize, value);

@@ -167,8 +167,13 @@ impl Core {
     /// Puts a new context in place of the last one.
     pub(crate) fn set_context(&mut self, context: Context) {
         self.memory.remove(self.context.block.addr());
-        let block = context.block.clone();
-        self.memory.add(Region::whole(RegionKind::Context, block, true));
+        for lent in &self.context.lent {
+            self.memory.remove(lent.start());
+        }
+        self.memory.add(context.region());
+        for lent in &context.lent {
+            self.memory.add(lent.clone());
+        }
         self.context = context;
         self.follow_packet();
     }
@@ -194,6 +199,7 @@ impl Core {
             add(RegionKind::Packet, packet.data, packet.linear_end);
         }
         self.packet = place;
+        self.context.follow_packet();
     }
 
     /// `r0` to `r10`.
