@@ -324,8 +324,9 @@ impl TestMachine {
 fn context(prog_type: ProgType, packet: &[u8], memory: &mut Memory) -> Context {
     let block = Block::zeroed(256);
     memory.add(Region::whole(RegionKind::Context, block.clone(), true));
-    let packet = has_packet(prog_type).then(|| Packet::new(packet, 256, 4096));
-    Context { prog_type, attach_type: None, block, packet }
+    let mut context = Context::new(prog_type, None, Arch::X86_64, block);
+    context.packet = has_packet(prog_type).then(|| Packet::new(packet, 256, 4096));
+    context
 }
 
 impl Machine for TestMachine {
