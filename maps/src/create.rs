@@ -6,7 +6,7 @@ use skep_linux::{Errno, MapType};
 use skep_program::{MapDef, SpecialKind};
 
 use crate::flags::*;
-use crate::{Array, HandleLayout, Hash, Map, OnFree, PerfEventArray, ProgArray, RingBuf};
+use crate::*;
 
 /// What a map takes from the world it is created in.
 #[derive(Clone)]
@@ -167,6 +167,10 @@ fn of_type(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Option<Arc<dyn 
     Ok(Some(match def.map_type {
         MapType::Array | MapType::PercpuArray => Arc::new(Array::create(def, options)?),
         MapType::Hash | MapType::PercpuHash => Arc::new(Hash::create(def, options)?),
+        MapType::LruHash | MapType::LruPercpuHash => Arc::new(LruHash::create(def, options)?),
+        MapType::LpmTrie => Arc::new(LpmTrie::create(def, options)?),
+        MapType::Queue | MapType::Stack => Arc::new(QueueStack::create(def, options)?),
+        MapType::BloomFilter => Arc::new(BloomFilter::create(def, options)?),
         MapType::Ringbuf => Arc::new(RingBuf::create(def, options)?),
         MapType::PerfEventArray => Arc::new(PerfEventArray::create(def, options)?),
         MapType::ProgArray => Arc::new(ProgArray::create(def, options)?),

@@ -7,7 +7,7 @@ use skep_linux::{Errno, MapType};
 use skep_memory::Region;
 use skep_program::MapDef;
 
-use crate::array::PERCPU_VALUE_MAX;
+use crate::array::{PERCPU_VALUE_MAX, index_of};
 use crate::flags::*;
 use crate::pool::Pool;
 use crate::sys::BatchOps;
@@ -121,39 +121,44 @@ pub(crate) fn step(table: &Table, cursor: &mut u64) -> Option<u32> {
     Some(slot)
 }
 
-/// The walk of `BPF_MAP_LOOKUP_BATCH` over a hash table: whole buckets; the cursor is the number of the next bucket. `take` gets each
-/// bucket's nodes under its lock and gives their entries.
+/// The walk of `BPF_MAP_LOOKUP_BATCH` over a hash table: whole buckets; the cursor is the number of the next bucket. `read` gives the
+/// value of a node under its bucket's lock; with `delete` the nodes leave the table and `free` gets them after, the last read first.
 pub(crate) fn batch_by_bucket(
     table: &Table,
     from: Option<&[u8]>,
     count: u32,
-    mut take: impl FnMut(&crate::table::Bucket<'_>, &[u32]) -> Vec<(Vec<u8>, Vec<u8>)>,
+    delete: bool,
+    read: impl Fn(u32) -> Vec<u8>,
+    free: impl Fn(u32),
 ) -> Result<Batch, Errno> {
-    let start = from.map(crate::array::index_of).transpose()?.unwrap_or(0);
-    if start >= table.buckets() {
-        return Err(Errno::ENOENT);
-    }
+    let start = from.map(index_of).transpose()?.unwrap_or(0);
     let mut batch = Batch::default();
+    if start >= table.buckets() {
+        batch.error = Some(Errno::ENOENT);
+        return Ok(batch);
+    }
     let mut bucket = start;
-    loop {
-        bucket = match table.first_from(bucket) {
-            Some((found, _)) => found,
-            None => break,
-        };
-        let locked = table.lock(bucket);
+    while let Some((found, _)) = table.first_from(bucket) {
+        let locked = table.lock(found);
         let nodes = locked.nodes();
         if nodes.len() > count as usize - batch.entries.len() {
             if batch.entries.is_empty() {
                 return Err(Errno::ENOSPC);
             }
-            batch.next = Some(bucket.to_le_bytes().to_vec());
+            batch.next = Some(found.to_le_bytes().to_vec());
             return Ok(batch);
         }
-        batch.entries.extend(take(&locked, &nodes));
-        bucket += 1;
-        if bucket == table.buckets() {
-            break;
+        batch.entries.extend(nodes.iter().map(|slot| (table.key(*slot), read(*slot))));
+        if delete {
+            for slot in &nodes {
+                locked.unlink(*slot);
+            }
         }
+        drop(locked);
+        if delete {
+            nodes.iter().rev().for_each(|slot| free(*slot));
+        }
+        bucket = found + 1;
     }
     batch.next = Some(table.buckets().to_le_bytes().to_vec());
     batch.error = Some(Errno::ENOENT);
@@ -380,18 +385,11 @@ impl Map for Hash {
     }
 
     fn op_lookup_batch(&self, from: Option<&[u8]>, count: u32, flags: u64, delete: bool) -> Result<Batch, Errno> {
-        batch_by_bucket(&self.table, from, count, |bucket, nodes| {
-            let mut entries = Vec::with_capacity(nodes.len());
-            for slot in nodes {
-                let mut value = vec![0; self.user_value_size()];
-                self.read(*slot, &mut value, flags);
-                entries.push((self.table.key(*slot), value));
-                if delete {
-                    bucket.unlink(*slot);
-                    self.free(*slot);
-                }
-            }
-            entries
-        })
+        let read = |slot| {
+            let mut value = vec![0; self.user_value_size()];
+            self.read(slot, &mut value, flags);
+            value
+        };
+        batch_by_bucket(&self.table, from, count, delete, read, |slot| self.free(slot))
     }
 }

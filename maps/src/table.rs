@@ -15,10 +15,11 @@ use crate::jhash::jhash;
 use crate::values::allocate;
 use crate::{Base, Slot};
 
-/// A node: sequence number, hash, link (slot of the next node + 1, 0 at the end), a spare word; then the key, padded to 8 bytes.
+/// A node: sequence number, hash, link (slot of the next node + 1, 0 at the end), mark; then the key, padded to 8 bytes.
 const SEQ: usize = 0;
 const HASH: usize = 4;
 const LINK: usize = 8;
+const MARK: usize = 12;
 const KEY: usize = 16;
 
 /// Chains by hash.
@@ -124,6 +125,12 @@ impl Table {
         key
     }
 
+    /// A word beside the node that anybody may set: whether an LRU map's element was used.
+    #[inline]
+    pub(crate) fn mark(&self, slot: u32) -> &AtomicU32 {
+        self.word(slot, MARK)
+    }
+
     pub(crate) fn hash_of(&self, slot: u32) -> u32 {
         self.word(slot, HASH).load(Ordering::Relaxed)
     }
@@ -185,7 +192,7 @@ impl Table {
 
     /// The first node of the first bucket from `bucket` on that has one, with that bucket's number; no lock is held after.
     pub(crate) fn first_from(&self, bucket: u32) -> Option<(u32, u32)> {
-        (bucket..=self.mask).find_map(|b| match self.head(b).load(Ordering::Acquire) {
+        (bucket..self.buckets()).find_map(|b| match self.head(b).load(Ordering::Acquire) {
             0 => None,
             link => Some((b, link - 1)),
         })

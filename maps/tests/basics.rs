@@ -1,38 +1,11 @@
 //! What each type does, told by the kernel's rules. `kernel.rs` holds the same types against the kernel itself.
 
-use std::sync::Arc;
+mod common;
 
+use common::map;
 use skep_linux::{Errno, MapType};
 use skep_maps::flags::*;
 use skep_maps::*;
-use skep_program::MapDef;
-
-fn def(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32, flags: u32) -> Arc<MapDef> {
-    Arc::new(MapDef {
-        name: "m".into(),
-        map_type,
-        key_size,
-        value_size,
-        max_entries,
-        flags,
-        map_extra: 0,
-        pinning: 0,
-        numa_node: 0,
-        key_type_id: 0,
-        value_type_id: 0,
-        kernel_value_type_id: 0,
-        btf: None,
-        inner: None,
-        initial: None,
-        frozen: false,
-        slots: vec![],
-        special: vec![],
-    })
-}
-
-fn map(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32, flags: u32) -> Arc<dyn Map> {
-    create(&def(map_type, key_size, value_size, max_entries, flags), &CreateOptions::new(2)).unwrap()
-}
 
 const CPU0: Caller = Caller { cpu: 0 };
 const CPU1: Caller = Caller { cpu: 1 };
