@@ -9,9 +9,15 @@
 mod engine;
 mod error;
 mod image;
+mod input;
+mod instance;
 mod link;
 pub mod raw;
 
 pub use engine::{At, Hook, Step, Strict, Trace};
 pub use error::{Place, Stopped};
+pub use input::{Input, InputError};
+pub use instance::{
+    BuildError, Builder, DEFAULT_BUDGET, Instance, MapEntry, MapError, MapRef, NameError, Outcome, ProgramMut, RunError,
+};
 pub use link::Closure;

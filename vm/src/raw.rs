@@ -151,7 +151,7 @@ impl Machine {
     }
 }
 
-fn bare(insns: &[RawInsn]) -> Program {
+pub(crate) fn bare(insns: &[RawInsn]) -> Program {
     Program {
         name: "main".into(),
         section: String::new(),

@@ -43,7 +43,7 @@ impl Op {
         self
     }
 
-    fn from_operand(mut self, src: Operand) -> Op {
+    fn operand_is(mut self, src: Operand) -> Op {
         match src {
             Operand::Reg(reg) => self.src = reg.number(),
             Operand::Imm(imm) => self.imm = eval::imm(imm),
@@ -66,8 +66,8 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
     // Programs have far fewer than 2^31 slots: a target fits.
     let to = target.map_or(0, |target| target as i32);
     match *insn {
-        Insn::Alu { width, op, dst, src } => plain(alu::alu(op, width, src)).dst_is(dst).from_operand(src),
-        Insn::Mov { width, dst, src } => plain(alu::mov(width, src)).dst_is(dst).from_operand(src),
+        Insn::Alu { width, op, dst, src } => plain(alu::alu(op, width, src)).dst_is(dst).operand_is(src),
+        Insn::Mov { width, dst, src } => plain(alu::mov(width, src)).dst_is(dst).operand_is(src),
         Insn::MovSx { width, from, dst, src } => plain(alu::mov_sx(width, from)).dst_is(dst).src_is(src),
         Insn::Neg { width, dst } => plain(alu::neg(width)).dst_is(dst),
         Insn::Swap { order, size, dst } => plain(alu::swap(order, size)).dst_is(dst),
@@ -81,7 +81,7 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
             index.map_or(op, |reg| op.src_is(reg))
         }
         Insn::Store { size, base, off, src } => {
-            plain(access::store(size, base, src)).dst_is(base).from_operand(src).off_is(off.into())
+            plain(access::store(size, base, src)).dst_is(base).operand_is(src).off_is(off.into())
         }
         Insn::Atomic { size, op, base, off, src } => plain(atomic::handler(op, size)).dst_is(base).src_is(src).off_is(off.into()),
         Insn::LoadAcquire { size, dst, base, off } => {
@@ -92,7 +92,7 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
         }
         Insn::Jump { .. } => plain(jump::jump()).off_is(to),
         Insn::JumpIf { width, cond, dst, src, .. } => {
-            plain(jump::jump_if(cond, width, src)).dst_is(dst).from_operand(src).off_is(to)
+            plain(jump::jump_if(cond, width, src)).dst_is(dst).operand_is(src).off_is(to)
         }
         Insn::MayGoto { .. } => plain(jump::may_goto()).off_is(to),
         Insn::Call(Callee::Local(_)) => plain(call::local()).off_is(to),

@@ -130,6 +130,7 @@ impl<'e, H: Hook> Engine<'e, H> {
             Err(stop) => return Err(stop),
         }
         self.core.follow_packet();
+        self.core.follow_objects();
         Ok(())
     }
 
@@ -164,9 +165,7 @@ impl<H: Hook> Machine for Engine<'_, H> {
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {
         let handle = map.handle().addr();
         if !self.env.maps.contains_key(&handle) {
-            for region in map.regions() {
-                self.core.memory.add(region);
-            }
+            self.core.add_map(map.as_ref());
             self.env.maps.insert(handle, map);
         }
         handle

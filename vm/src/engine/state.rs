@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skep_helpers::{Held, Trap};
+use skep_maps::Map;
 use skep_memory::{Block, Memory, Region, RegionKind, Shape, Span};
 use skep_world::{Context, Packet, PacketPlace, World};
 
@@ -84,6 +85,8 @@ pub(crate) struct Core {
     first: usize,
     /// Where the regions of the packet were made for.
     packet: Option<PacketPlace>,
+    /// How many kernel objects have regions; 0 also where that is not known any more.
+    pub(crate) objects: usize,
     frames: Vec<Frame>,
     /// Stacks by frame; the current one's is in `frame`.
     stacks: Vec<Span>,
@@ -117,6 +120,7 @@ impl Core {
             base: 0,
             first: 0,
             packet: None,
+            objects: 0,
             frames: Vec::new(),
             stacks,
             nothing,
@@ -200,6 +204,21 @@ impl Core {
         }
         self.packet = place;
         self.context.follow_packet();
+    }
+
+    /// Makes the values of a map reachable, and its `struct bpf_map` readable.
+    pub(crate) fn add_map(&mut self, map: &dyn Map) {
+        let kind = RegionKind::Kernel("bpf_map".into());
+        self.memory.add(Region::whole(kind, map.handle().clone(), false));
+        map.regions().into_iter().for_each(|region| self.memory.add(region));
+    }
+
+    /// Makes kernel objects reachable that came since the last time.
+    pub(crate) fn follow_objects(&mut self) {
+        if self.objects != self.world.objects.len() {
+            self.world.objects.regions(self.objects).for_each(|region| self.memory.add(region));
+            self.objects = self.world.objects.len();
+        }
     }
 
     /// `r0` to `r10`.

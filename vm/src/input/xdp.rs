@@ -1,0 +1,98 @@
+//! `struct xdp_md`: frames of a page, with headroom and room for fragments' bookkeeping behind them.
+
+use skep_linux::Errno;
+use skep_memory::Block;
+use skep_program::Program;
+use skep_world::{Context, Packet, World};
+
+use super::{Input, InputError, Output, fields, refuse};
+
+/// `XDP_PACKET_HEADROOM`.
+const HEADROOM: usize = 256;
+/// What the kernel keeps for `skb_shared_info` at the end of a frame.
+const SHARED_INFO: usize = 320;
+/// A frame.
+const FRAME: usize = 4096;
+/// Bytes of a link-layer header: no packet is shorter.
+const ETH_HLEN: usize = 14;
+/// The most metadata there may be.
+const MAX_META: usize = 252;
+/// `BPF_F_XDP_HAS_FRAGS`.
+const HAS_FRAGS: u32 = 1 << 5;
+/// `sizeof(struct xdp_md)`.
+const SIZE: usize = 24;
+
+pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result<Context, InputError> {
+    let block = Block::zeroed(SIZE);
+    let given = input.context.as_deref().unwrap_or_default();
+    if given.len() > SIZE && given[SIZE..].iter().any(|byte| *byte != 0) {
+        return refuse("the context has bytes behind struct xdp_md", Errno::E2BIG);
+    }
+    block.write(0, &given[..given.len().min(SIZE)]);
+    let mut context = Context::new(program.prog_type, program.attach_type, world.target.arch, block);
+    fields(&context, input)?;
+    let word = |offset| context.block.load(offset, 4) as usize;
+    let empty = Vec::new();
+    let data = input.data.as_ref().unwrap_or(&empty);
+    let (meta, mut linear) = (word(0), data.len());
+    if word(4) != 0 || word(0) != 0 || word(8) != 0 {
+        if word(8) != 0 || word(4) > data.len() || meta > word(4) || meta % 4 != 0 || meta > MAX_META {
+            return refuse("data, data_end and data_meta do not describe the packet", Errno::EINVAL);
+        }
+        linear = word(4);
+    }
+    if data.len() < ETH_HLEN {
+        return refuse(format!("a packet of {} bytes, fewer than {ETH_HLEN}", data.len()), Errno::EINVAL);
+    }
+    let room = FRAME - HEADROOM - SHARED_INFO;
+    if linear > room || linear < data.len() {
+        if program.flags & HAS_FRAGS == 0 {
+            return refuse(format!("{} bytes do not fit a frame, and the program takes no fragments", data.len()), Errno::EINVAL);
+        }
+        linear = linear.min(room);
+    }
+    devices(&context, world)?;
+    let headroom = HEADROOM - meta;
+    let mut packet = Packet::new(data, headroom, room.saturating_sub(data.len() - meta.min(data.len())));
+    packet.data = headroom + meta;
+    packet.mac = packet.data;
+    packet.network = packet.data;
+    packet.linear_end = headroom + linear;
+    if packet.linear_end == packet.end {
+        packet.limit = packet.limit.min(FRAME - SHARED_INFO);
+    }
+    context.block.fill(0, 12, 0);
+    context.packet = Some(packet);
+    Ok(context)
+}
+
+/// The device a frame came by: loopback, unless the context says another.
+fn devices(context: &Context, world: &World) -> Result<(), InputError> {
+    let (ifindex, queue, egress) = (context.block.load(12, 4), context.block.load(16, 4), context.block.load(20, 4));
+    if egress != 0 {
+        return refuse("egress_ifindex is not an input", Errno::EINVAL);
+    }
+    match ifindex {
+        0 if queue != 0 => refuse("rx_queue_index without ingress_ifindex", Errno::EINVAL),
+        0 => {
+            context.block.store(12, 4, 1);
+            Ok(())
+        }
+        1 => Ok(()),
+        other if world.net.devices.iter().any(|device| u64::from(device.index) == other) => Ok(()),
+        other => refuse(format!("no device {other}"), Errno::ENODEV),
+    }
+}
+
+pub(super) fn finish(context: &Context) -> Output {
+    let mut out = context.block.bytes(0, context.block.len());
+    let packet = context.packet.as_ref().map(|packet| {
+        let put = |out: &mut Vec<u8>, at: usize, value: usize| out[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
+        put(&mut out, 0, packet.data - packet.meta);
+        put(&mut out, 4, packet.linear_end - packet.meta);
+        let mut bytes = packet.metadata();
+        bytes.extend(packet.bytes());
+        bytes
+    });
+    Output { packet, context: out }
+}

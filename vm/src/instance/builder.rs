@@ -1,0 +1,378 @@
+//! From programs and maps to an [`Instance`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use skep_btf::{Btf, Kind};
+use skep_isa::{Callee, TargetError, Wide};
+use skep_linux::{MapType, Target};
+use skep_maps::{CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
+use skep_program::{MapDef, Program};
+use skep_world::{Context, ObjectError, World};
+
+use super::{Entry, Instance};
+use crate::engine::{Core, Environment};
+use crate::image::Image;
+use crate::link::{Closure, Linked, Outside};
+
+/// Instructions that a run may execute unless the builder says otherwise: about a second.
+pub const DEFAULT_BUDGET: u64 = 1 << 28;
+
+/// Why programs and maps do not make an instance.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BuildError {
+    /// A map that cannot be created.
+    #[error(transparent)]
+    Map(#[from] CreateError),
+    /// A jump that leads nowhere.
+    #[error("program `{program}`: {error}")]
+    Jump {
+        /// The program.
+        program: String,
+        /// The jump.
+        error: TargetError,
+    },
+    /// A helper or kernel function that skep does not simulate and the application does not supply.
+    #[error("program `{program}`, instruction {slot}: {what} is not simulated")]
+    NoBody {
+        /// The program.
+        program: String,
+        /// Slot of the first call.
+        slot: usize,
+        /// Name or number.
+        what: String,
+    },
+    /// A wide load that names nothing.
+    #[error("program `{program}`, instruction {slot}: {what}")]
+    Link {
+        /// The program.
+        program: String,
+        /// Slot of the load.
+        slot: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A variable of the kernel that cannot be made.
+    #[error("program `{program}`: {error}")]
+    Variable {
+        /// The program.
+        program: String,
+        /// Why.
+        error: ObjectError,
+    },
+    /// A value that a map is to start with.
+    #[error("map `{map}`, key {key}: {what}")]
+    Slot {
+        /// The map.
+        map: String,
+        /// The key.
+        key: u32,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Collects what an [`Instance`] is made of.
+pub struct Builder {
+    world: World,
+    programs: Vec<Arc<Program>>,
+    maps: Vec<Arc<MapDef>>,
+    given: Vec<(String, Arc<dyn Map>)>,
+    helpers: BTreeMap<i32, Closure>,
+    budget: u64,
+    absent: bool,
+}
+
+impl Builder {
+    pub(super) fn new(target: Arc<Target>) -> Builder {
+        Builder {
+            world: World::new(target),
+            programs: Vec::new(),
+            maps: Vec::new(),
+            given: Vec::new(),
+            helpers: BTreeMap::new(),
+            budget: DEFAULT_BUDGET,
+            absent: false,
+        }
+    }
+
+    /// Adds a program. Programs name the same map if they share its definition, or if their maps have the same name.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<Arc<Program>>) -> Builder {
+        self.programs.push(program.into());
+        self
+    }
+
+    /// Adds a map that programs need not name: inner maps, maps that only the application reads.
+    #[must_use]
+    pub fn map(mut self, def: impl Into<Arc<MapDef>>) -> Builder {
+        self.maps.push(def.into());
+        self
+    }
+
+    /// Uses a live map, such as another instance's, for the map of this name.
+    #[must_use]
+    pub fn share_map(mut self, name: impl Into<String>, map: Arc<dyn Map>) -> Builder {
+        self.given.push((name.into(), map));
+        self
+    }
+
+    /// Starts with this world in place of a fresh one.
+    #[must_use]
+    pub fn world(mut self, world: World) -> Builder {
+        self.world = world;
+        self
+    }
+
+    /// Supplies the helper with this number; it takes the place of skep's own.
+    #[must_use]
+    pub fn helper(mut self, id: i32, body: Closure) -> Builder {
+        self.helpers.insert(id, body);
+        self
+    }
+
+    /// Instructions that one run may execute.
+    #[must_use]
+    pub fn budget(mut self, instructions: u64) -> Builder {
+        self.budget = instructions;
+        self
+    }
+
+    /// Helpers and kernel functions without a body end the run that calls them, in place of failing the build.
+    #[must_use]
+    pub fn allow_absent(mut self) -> Builder {
+        self.absent = true;
+        self
+    }
+
+    /// Creates the maps and links the programs.
+    ///
+    /// # Errors
+    /// [`BuildError`], with the program and the place.
+    pub fn build(mut self) -> Result<Instance, BuildError> {
+        let mut options = CreateOptions::new(self.world.cpus);
+        options.handle = self.world.target.btf.as_deref().and_then(handle_layout).unwrap_or_default();
+        let mut maps = Maps { entries: Vec::new(), options, given: self.given.clone() };
+        for def in &self.maps {
+            maps.entry(def, 0)?;
+        }
+        let mut linked = Vec::new();
+        for program in self.programs.clone() {
+            let known = maps.entries.len();
+            let own = program.maps.iter().map(|def| maps.entry(def, known)).collect::<Result<Vec<_>, _>>()?;
+            linked.push(Arc::new(self.link(program, linked.len(), &own, &maps.entries)?));
+        }
+        let entries = maps.entries;
+        fill_slots(&entries, &self.programs)?;
+        let first = match linked.first() {
+            Some(first) => first.clone(),
+            None => Arc::new(nothing()),
+        };
+        let mut core = Core::new(self.world, Context::memory(skep_memory::Block::zeroed(0)), first);
+        let mut by_handle = HashMap::new();
+        for Entry { map, .. } in &entries {
+            core.add_map(map.as_ref());
+            by_handle.insert(map.handle().addr(), map.clone());
+        }
+        let environment = Environment { programs: linked, maps: by_handle };
+        Ok(Instance { core: Box::new(core), environment, maps: entries, budget: self.budget })
+    }
+
+    fn link(&mut self, program: Arc<Program>, index: usize, own: &[usize], maps: &[Entry]) -> Result<Linked, BuildError> {
+        let name = program.name.clone();
+        let image = Image::new(program).map_err(|error| BuildError::Jump { program: name.clone(), error })?;
+        let mut links = Vec::with_capacity(image.links.len());
+        for (slot, wide) in &image.links {
+            links.push(self.value(&image, *slot, *wide, own, maps)?);
+        }
+        let calls = image.calls.iter().map(|callee| self.callee(&image, *callee)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Linked { index, image: Arc::new(image), links, calls, by_number: BTreeMap::new() })
+    }
+
+    /// The value of a wide load.
+    fn value(&mut self, image: &Image, slot: usize, wide: Wide, own: &[usize], maps: &[Entry]) -> Result<u64, BuildError> {
+        let program = || image.program.name.clone();
+        let wrong = |what: String| BuildError::Link { program: program(), slot, what };
+        let map_at = |map: i32| {
+            let entry = usize::try_from(map).ok().and_then(|map| own.get(map)).map(|at| &maps[*at].map);
+            entry.ok_or_else(|| wrong(format!("the program has no map {map}")))
+        };
+        match wide {
+            Wide::Const(value) => Ok(value),
+            Wide::MapIndex(map) => Ok(map_at(map)?.handle().addr()),
+            Wide::MapIndexValue { index, off } => {
+                let map = map_at(index)?;
+                let value = map
+                    .direct_value()
+                    .map_err(|errno| wrong(format!("map `{}` has no direct values: {errno}", map.def().name)))?;
+                Ok(value.addr().wrapping_add(off as u32 as u64))
+            }
+            Wide::MapFd(fd) | Wide::MapFdValue { fd, .. } => {
+                Err(wrong(format!("map descriptor {fd} was not replaced by an index")))
+            }
+            Wide::BtfId { id, btf_fd: 0 } => self
+                .world
+                .variable(skep_btf::TypeId(id as u32))
+                .map_err(|error| BuildError::Variable { program: program(), error }),
+            Wide::BtfId { id, btf_fd } => Err(wrong(format!("variable {id} of module BTF {btf_fd} is not simulated"))),
+            Wide::Func(_) => match image.code.target(slot) {
+                Ok(Some(target)) => Ok(image.address_of(target)),
+                Ok(None) => Err(wrong("a function address that leads nowhere".into())),
+                Err(error) => Err(BuildError::Jump { program: program(), error }),
+            },
+        }
+    }
+
+    /// What a call out of the program goes to.
+    fn callee(&self, image: &Image, callee: Callee) -> Result<Outside, BuildError> {
+        let what = match callee {
+            Callee::Helper(id) => {
+                if let Some(closure) = self.helpers.get(&id) {
+                    return Ok(Outside::Closure(closure.clone()));
+                }
+                let row = u32::try_from(id).ok().and_then(|id| Some((skep_linux::helper(id)?, id)));
+                match row {
+                    Some((row, id)) => match skep_helpers::helper(id) {
+                        Some(body) => return Ok(Outside::Body(body)),
+                        None => format!("helper {}", row.name),
+                    },
+                    // Numbers that no helper will ever have are what loaders put where a relocation failed; the code around them is
+                    // never reached, and the verifier drops it.
+                    None if id > POISON => return Ok(Outside::Absent(poison(id).into())),
+                    None => format!("helper number {id}"),
+                }
+            }
+            Callee::Kfunc { id, module } => match self.kfunc(image, id, module) {
+                FoundKfunc::Body(body) => return Ok(body),
+                FoundKfunc::Unknown(name) => format!("kernel function {name}"),
+            },
+            Callee::Local(_) | Callee::Reg(_) => "a call of another kind".to_owned(),
+        };
+        if self.absent {
+            return Ok(Outside::Absent(what.into()));
+        }
+        Err(BuildError::NoBody { program: image.program.name.clone(), slot: image.call_site(callee), what })
+    }
+
+    fn kfunc(&self, image: &Image, id: i32, module: i16) -> FoundKfunc {
+        let named = image.program.kfuncs.iter().find(|kfunc| kfunc.id == id);
+        if let Some(kfunc) = named.filter(|kfunc| !kfunc.present) {
+            return FoundKfunc::Body(Outside::Absent(
+                format!("kernel function {}, which the target does not have", kfunc.name).into(),
+            ));
+        }
+        let name = match (named, &self.world.target.btf) {
+            (Some(kfunc), _) => kfunc.name.clone(),
+            (None, Some(btf)) if module == 0 => btf.name(skep_btf::TypeId(id as u32)).to_owned(),
+            (None, Some(_) | None) => String::new(),
+        };
+        match skep_helpers::kfunc(&name) {
+            Some(body) => FoundKfunc::Body(Outside::Body(body)),
+            None if name.is_empty() => FoundKfunc::Unknown(format!("number {id}")),
+            None => FoundKfunc::Unknown(name),
+        }
+    }
+}
+
+enum FoundKfunc {
+    Body(Outside),
+    Unknown(String),
+}
+
+/// Numbers of calls from here on are marks that loaders leave.
+const POISON: i32 = 100_000_000;
+
+fn poison(id: i32) -> String {
+    const FAILED_CO_RE: i32 = 0xbad_2310;
+    const ABSENT_KFUNC: i32 = 2_002_000_000;
+    match id {
+        FAILED_CO_RE => "code behind a CO-RE relocation that the target cannot satisfy".into(),
+        ABSENT_KFUNC.. => format!("a call of weak kernel function {}, which the target does not have", id - ABSENT_KFUNC),
+        _ => format!("a call of {id}, which is no helper"),
+    }
+}
+
+/// Maps on their way into an instance.
+struct Maps {
+    entries: Vec<Entry>,
+    options: CreateOptions,
+    given: Vec<(String, Arc<dyn Map>)>,
+}
+
+impl Maps {
+    /// The place of the map with this definition among the first `known`, by its name, or among all, by its definition; it is made if
+    /// there is none.
+    fn entry(&mut self, def: &Arc<MapDef>, known: usize) -> Result<usize, BuildError> {
+        let same = self.entries.iter().position(|entry| Arc::ptr_eq(&entry.def, def));
+        let named = || self.entries[..known].iter().position(|entry| entry.def.name == def.name);
+        if let Some(at) = same.or_else(named) {
+            return Ok(at);
+        }
+        let given = self.given.iter().find(|(name, _)| *name == def.name).map(|(_, map)| map.clone());
+        let map = match given {
+            Some(map) => map,
+            None => skep_maps::create(def, &self.options)?,
+        };
+        if let Some(events) = map.as_any().downcast_ref::<PerfEventArray>() {
+            events.open_all();
+        }
+        self.entries.push(Entry { def: def.clone(), map });
+        Ok(self.entries.len() - 1)
+    }
+}
+
+/// Writes what prog arrays and maps of maps start with.
+fn fill_slots(maps: &[Entry], programs: &[Arc<Program>]) -> Result<(), BuildError> {
+    for Entry { def, map } in maps {
+        for (key, name) in &def.slots {
+            let wrong = |what: String| BuildError::Slot { map: def.name.clone(), key: *key, what };
+            match map.as_any().downcast_ref::<ProgArray>() {
+                Some(array) => {
+                    let Some(index) = programs.iter().position(|program| program.name == *name) else {
+                        return Err(wrong(format!("no program `{name}`")));
+                    };
+                    array.set(*key, index as u32 + 1).map_err(|errno| wrong(errno.to_string()))?;
+                }
+                None => {
+                    let Some(inner) = maps.iter().find(|entry| entry.def.name == *name) else {
+                        return Err(wrong(format!("no map `{name}`")));
+                    };
+                    set_inner(map.as_ref(), *key, &inner.map).map_err(wrong)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts a map into a map of maps.
+fn set_inner(outer: &dyn Map, key: u32, inner: &Arc<dyn Map>) -> Result<(), String> {
+    let _ = (key, inner);
+    match outer.def().map_type {
+        MapType::ArrayOfMaps | MapType::HashOfMaps => Err("maps of maps are not simulated".into()),
+        other => Err(format!("{} has no maps or programs in it", other.name())),
+    }
+}
+
+/// Where the fields of `struct bpf_map` lie in a kernel; `None` if it does not say.
+fn handle_layout(btf: &Btf) -> Option<HandleLayout> {
+    let id = btf.find("bpf_map", Kind::Struct)?;
+    let at = |path| btf.walk(id, path).ok().map(|access| access.place.offset() as usize);
+    Some(HandleLayout {
+        size: btf.size_of(id).ok()? as usize,
+        map_type: at("map_type"),
+        key_size: at("key_size"),
+        value_size: at("value_size"),
+        max_entries: at("max_entries"),
+        map_extra: at("map_extra"),
+        map_flags: at("map_flags"),
+        id: at("id"),
+        name: at("name"),
+    })
+}
+
+/// A program without instructions, for instances of maps alone.
+fn nothing() -> Linked {
+    let image = Image::new(Arc::new(crate::raw::bare(&[]))).unwrap_or_else(|_| unreachable!("no instructions, no jumps"));
+    Linked { index: 0, image: Arc::new(image), links: Vec::new(), calls: Vec::new(), by_number: BTreeMap::new() }
+}

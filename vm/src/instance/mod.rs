@@ -1,0 +1,145 @@
+//! Programs with their maps and their world.
+
+mod builder;
+mod map;
+mod run;
+
+use std::sync::Arc;
+
+use skep_linux::Target;
+use skep_maps::Map;
+use skep_program::{MapDef, Program};
+use skep_world::World;
+
+pub use builder::{BuildError, Builder, DEFAULT_BUDGET};
+pub use map::{MapEntry, MapError, MapRef};
+pub use run::{Outcome, ProgramMut, RunError};
+
+use crate::engine::{Core, Environment};
+
+/// A map of an instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) def: Arc<MapDef>,
+    pub(crate) map: Arc<dyn Map>,
+}
+
+/// Programs, the maps that they share, and the simulated kernel around them. It can be sent to another thread; its maps and the decoded
+/// programs can be shared with other instances.
+#[derive(Debug)]
+pub struct Instance {
+    core: Box<Core>,
+    environment: Environment,
+    maps: Vec<Entry>,
+    budget: u64,
+}
+
+/// A name that the instance does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No such program.
+    #[error("no program `{name}`; there are: {}", known.join(", "))]
+    Program {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// No such map.
+    #[error("no map `{name}`; there are: {}", known.join(", "))]
+    Map {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+}
+
+impl Instance {
+    /// Collects programs and maps for a target.
+    pub fn builder(target: impl Into<Arc<Target>>) -> Builder {
+        Builder::new(target.into())
+    }
+
+    /// The programs, in the order in which they were added.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.environment.programs.iter().map(|linked| linked.image.program.as_ref())
+    }
+
+    /// The program of this name, to be run.
+    ///
+    /// # Errors
+    /// [`NameError::Program`].
+    pub fn program(&mut self, name: &str) -> Result<ProgramMut<'_>, NameError> {
+        let index = self.programs().position(|program| program.name == name);
+        match index {
+            Some(index) => Ok(ProgramMut::new(self, index)),
+            None => Err(NameError::Program { name: name.into(), known: self.programs().map(|p| p.name.clone()).collect() }),
+        }
+    }
+
+    /// The number that names a program in prog arrays.
+    ///
+    /// # Errors
+    /// [`NameError::Program`].
+    pub fn program_id(&mut self, name: &str) -> Result<u32, NameError> {
+        Ok(self.program(name)?.index() as u32 + 1)
+    }
+
+    /// The maps, in the order in which they were made.
+    pub fn maps(&self) -> impl Iterator<Item = MapRef> {
+        self.maps.iter().map(|entry| MapRef::new(entry.def.clone(), entry.map.clone()))
+    }
+
+    /// The map of this name. The maps of variables may be named by their section (`.bss`) where only one ends so.
+    ///
+    /// # Errors
+    /// [`NameError::Map`].
+    pub fn map(&self, name: &str) -> Result<MapRef, NameError> {
+        let exact = self.maps.iter().find(|entry| entry.def.name == name);
+        let mut sections = self.maps.iter().filter(|entry| name.starts_with('.') && entry.def.name.ends_with(name));
+        let found = exact.or_else(|| sections.next().filter(|_| sections.next().is_none()));
+        match found {
+            Some(entry) => Ok(MapRef::new(entry.def.clone(), entry.map.clone())),
+            None => {
+                let known = self.maps.iter().map(|entry| entry.def.name.clone()).collect();
+                Err(NameError::Map { name: name.into(), known })
+            }
+        }
+    }
+
+    /// The simulated kernel.
+    pub fn world(&self) -> &World {
+        &self.core.world
+    }
+
+    /// The simulated kernel, to be set.
+    pub fn world_mut(&mut self) -> &mut World {
+        self.core.objects = 0;
+        &mut self.core.world
+    }
+
+    /// Takes the records that programs wrote to a ring buffer or a perf event array since the last time, oldest first.
+    ///
+    /// # Errors
+    /// [`NameError::Map`].
+    pub fn records(&mut self, map: &str) -> Result<Vec<Vec<u8>>, NameError> {
+        let found = self.map(map)?;
+        let mut records = found.drain();
+        let name = &found.def().name;
+        let (taken, kept) =
+            std::mem::take(&mut self.core.world.output.records).into_iter().partition(|record| record.map == *name);
+        self.core.world.output.records = kept;
+        records.extend(Vec::into_iter(taken).map(|record: skep_world::Record| record.data));
+        Ok(records)
+    }
+}
+
+/// Instances move between threads; decoded programs and maps are shared by them.
+const _: () = {
+    const fn send<T: Send>() {}
+    const fn shared<T: Send + Sync>() {}
+    send::<Instance>();
+    shared::<crate::image::Image>();
+    shared::<MapRef>();
+};
