@@ -8,6 +8,7 @@
 pub mod contexts;
 mod errno;
 pub mod helpers;
+mod names;
 pub mod programs;
 pub mod sections;
 pub mod sets;
@@ -17,6 +18,7 @@ mod types;
 pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
 pub use helpers::{HelperRow, helper, helper_by_name};
+pub use names::HelperNames;
 pub use programs::{ProgRow, program};
 pub use sections::{SectionMatch, SectionRow, section};
 pub use sets::{AttachSet, MapSet, ProgSet, Users};
