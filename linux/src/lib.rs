@@ -7,7 +7,10 @@
 
 pub mod contexts;
 mod errno;
+pub mod flags;
 pub mod helpers;
+pub mod limits;
+pub mod maps;
 mod names;
 pub mod programs;
 pub mod sections;
@@ -18,6 +21,7 @@ mod types;
 pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
 pub use helpers::{HelperRow, helper, helper_by_name};
+pub use maps::{MapRow, map};
 pub use names::HelperNames;
 pub use programs::{ProgRow, program};
 pub use sections::{SectionMatch, SectionRow, section};
