@@ -396,7 +396,7 @@ pub const MAPS: &[MapRow] = &[
         map_type: M::HashOfMaps,
         since: Release::new(4, 12),
         value: FD,
-        flags: HASH_FLAGS & !PROG_ACCESS,
+        flags: HASH_FLAGS,
         needs_inner: true,
         lookup: Lookup::Map,
         for_each: false,

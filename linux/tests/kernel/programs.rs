@@ -1,8 +1,6 @@
 //! The rows of program types, held against the kernel of this host.
 
-mod common;
-
-use common::{EXIT, Kind, can_ask, insn, kinds, set};
+use crate::ask::{EXIT, Kind, can_ask, insn, kinds, set};
 use skep_kernel::{Load, LogLevel, Prog, TestRun};
 use skep_linux::programs::{PROGRAMS, Range, Sleepable, Values, program};
 use skep_linux::{AttachType, Errno, ProgRow, ProgType};

@@ -1,8 +1,6 @@
 //! The rows of helpers, held against the kernel of this host.
 
-mod common;
-
-use common::{EXIT, Kind, can_ask, insn, kinds, set};
+use crate::ask::{EXIT, Kind, can_ask, insn, kinds, set};
 use skep_kernel::LogLevel;
 use skep_linux::helpers::{ArgKind, HELPERS, Policy, Proto, Refusal, Sleeps};
 use skep_linux::programs::{Sleepable, program};

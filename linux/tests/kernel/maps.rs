@@ -1,10 +1,8 @@
 //! The rows of map types, held against the kernel of this host.
 
-mod common;
-
 use std::os::fd::{AsFd, AsRawFd};
 
-use common::{EXIT, Kind, can_ask, insn, set};
+use crate::ask::{EXIT, Kind, can_ask, insn, set};
 use skep_kernel::{LogLevel, Map, MapSpec};
 use skep_linux::maps::{Entries, MAPS, MapRow, Size};
 use skep_linux::{AttachType, Errno, MapType, ProgType};

@@ -1,0 +1,7 @@
+//! The rows of this crate, held against the kernel of this host.
+
+mod ask;
+mod contexts;
+mod helpers;
+mod maps;
+mod programs;
