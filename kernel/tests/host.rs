@@ -26,26 +26,7 @@ const fn insn(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> RawInsn {
 const EXIT: RawInsn = insn(0x95, 0, 0, 0, 0);
 
 fn array_def(name: &str, map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> MapDef {
-    MapDef {
-        name: name.into(),
-        map_type,
-        key_size,
-        value_size,
-        max_entries,
-        flags: 0,
-        map_extra: 0,
-        pinning: 0,
-        numa_node: 0,
-        key_type_id: 0,
-        value_type_id: 0,
-        kernel_value_type_id: 0,
-        btf: None,
-        inner: None,
-        initial: None,
-        frozen: false,
-        slots: Vec::new(),
-        special: Vec::new(),
-    }
+    MapDef { key_size, value_size, max_entries, ..MapDef::new(name, map_type) }
 }
 
 fn program(prog_type: ProgType, insns: Vec<RawInsn>, maps: Vec<MapDef>) -> Program {

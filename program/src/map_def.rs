@@ -8,8 +8,11 @@ use skep_linux::MapType;
 /// A map as an object defines it.
 #[derive(Debug, Clone)]
 pub struct MapDef {
-    /// Its name in the object, such as `events` or `.rodata`.
+    /// Its name as loaders give it to the kernel: that of the variable that defines it, such as `events`; for a map of variables,
+    /// what libbpf makes of object and section, such as `opensnoo.rodata`.
     pub name: String,
+    /// Of a map of variables: the ELF section, such as `.rodata`.
+    pub section: Option<String>,
     /// Type.
     pub map_type: MapType,
     /// Bytes of a key.
@@ -36,14 +39,49 @@ pub struct MapDef {
     pub btf: Option<Arc<Btf>>,
     /// Template of inner maps, for maps of maps.
     pub inner: Option<Arc<MapDef>>,
-    /// Bytes of the first value at load (`.rodata`, `.data`, `.bss`, `.kconfig`).
+    /// Bytes of the first value at load (`.rodata`, `.data`, `.kconfig`, an arena's variables); where there are none, it is all 0.
     pub initial: Option<Vec<u8>>,
+    /// Where in the first value `initial` begins: not 0 for the variables of an arena alone, which lie in its last pages.
+    pub initial_offset: u64,
     /// Read-only for programs after load, and its bytes are constants to the verifier.
     pub frozen: bool,
     /// Values of map-in-map and prog arrays at load: key, and the name of a map or program.
     pub slots: Vec<(u32, String)>,
     /// Fields of the value that mean more to the kernel than bytes.
     pub special: Vec<SpecialField>,
+}
+
+impl MapDef {
+    /// A map of this name and type, with everything else 0 or absent.
+    pub fn new(name: &str, map_type: MapType) -> MapDef {
+        MapDef {
+            name: name.to_owned(),
+            section: None,
+            map_type,
+            key_size: 0,
+            value_size: 0,
+            max_entries: 0,
+            flags: 0,
+            map_extra: 0,
+            pinning: 0,
+            numa_node: 0,
+            key_type_id: 0,
+            value_type_id: 0,
+            kernel_value_type_id: 0,
+            btf: None,
+            inner: None,
+            initial: None,
+            initial_offset: 0,
+            frozen: false,
+            slots: Vec::new(),
+            special: Vec::new(),
+        }
+    }
+
+    /// Whether a user who says `name` means this map: by its name, or by its section if it holds variables.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.section.as_deref() == Some(name)
+    }
 }
 
 /// A field of a map value that the kernel treats by itself.
