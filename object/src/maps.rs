@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use skep_btf::{Btf, Kind, Linkage, Type, TypeId};
 use skep_linux::MapType;
-use skep_program::MapDef;
+use skep_program::{ArenaData, MapDef};
 
 use crate::elf::{Elf, SHT_NOBITS, SHT_PROGBITS, Section};
 use crate::error::{ObjectError, SectionProblem};
@@ -47,9 +47,9 @@ pub(crate) struct MapEntry {
     pub(crate) offset: u64,
 }
 
-/// Arena variables, which lie at the end of the arena's pages.
+/// Where arena variables come from and go to.
 #[derive(Debug, Clone)]
-pub(crate) struct ArenaData {
+pub(crate) struct ArenaSource {
     pub(crate) section: usize,
     /// Index of the arena.
     pub(crate) map: usize,
@@ -60,7 +60,7 @@ pub(crate) struct ArenaData {
 pub(crate) struct Maps {
     pub(crate) all: Vec<MapEntry>,
     pub(crate) kconfig: Option<usize>,
-    pub(crate) arena: Option<ArenaData>,
+    pub(crate) arena: Option<ArenaSource>,
 }
 
 /// What maps are collected from.
@@ -172,10 +172,9 @@ fn arena_data(source: &Source<'_>, maps: &mut Maps) -> Result<(), ObjectError> {
     if need > have {
         return Err(error(SectionProblem::ArenaTooSmall { need: section.size, have }));
     }
-    maps.arena = Some(ArenaData { section: section.index, map });
+    maps.arena = Some(ArenaSource { section: section.index, map });
     let def = Arc::make_mut(&mut maps.all[map].def);
-    def.initial = Some(section.data.to_vec());
-    def.initial_offset = have - need;
+    def.arena_data = Some(ArenaData { offset: have - need, bytes: section.data.to_vec() });
     Ok(())
 }
 

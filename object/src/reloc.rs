@@ -126,7 +126,7 @@ impl Tables<'_> {
             return Err(Problem::NotLocalCall(insn.src()));
         }
         let target = &self.elf.sections[section];
-        if !target.is_exec() || symbol.value % 8 != 0 {
+        if !target.is_exec() || !symbol.value.is_multiple_of(8) {
             return Err(Problem::CallTarget(target.name.to_owned()));
         }
         let slot = (symbol.value / 8) as i64 + i64::from(insn.imm) + 1;
@@ -137,7 +137,7 @@ impl Tables<'_> {
     fn data(&self, symbol: &Symbol<'_>, section: usize, addend: i64) -> Result<Link, Problem> {
         let offset = (symbol.value as u32).wrapping_add(addend as u32);
         if let Some(arena) = self.maps.arena.as_ref().filter(|arena| arena.section == section) {
-            let base = self.maps.all[arena.map].def.initial_offset as u32;
+            let base = self.maps.all[arena.map].def.arena_data.as_ref().map_or(0, |data| data.offset as u32);
             return Ok(Link::Data { map: arena.map, offset: offset.wrapping_add(base) });
         }
         if let Some(map) = self.data.get(&section) {

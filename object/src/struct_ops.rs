@@ -74,7 +74,8 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>, functions: &[Function]) 
                 let (index, member) = member_at(btf, &ops, reloc.offset).ok_or_else(|| error(RelocationProblem::NoSlot))?;
                 let Place::Section(code) = symbol.place else { return Err(error(RelocationProblem::SlotProgram)) };
                 let program = functions::starting_at(functions, code, (symbol.value / 8) as i64);
-                let program = program.filter(|_| symbol.value % 8 == 0).ok_or_else(|| error(RelocationProblem::SlotProgram))?;
+                let program =
+                    program.filter(|_| symbol.value.is_multiple_of(8)).ok_or_else(|| error(RelocationProblem::SlotProgram))?;
                 ops[index].1.members.push((member, functions[program].name.clone()));
             }
         }

@@ -39,16 +39,25 @@ pub struct MapDef {
     pub btf: Option<Arc<Btf>>,
     /// Template of inner maps, for maps of maps.
     pub inner: Option<Arc<MapDef>>,
-    /// Bytes of the first value at load (`.rodata`, `.data`, `.kconfig`, an arena's variables); where there are none, it is all 0.
+    /// Bytes of the first value at load (`.rodata`, `.data`, `.kconfig`); where there are none, it is all 0.
     pub initial: Option<Vec<u8>>,
-    /// Where in the first value `initial` begins: not 0 for the variables of an arena alone, which lie in its last pages.
-    pub initial_offset: u64,
+    /// The variables of an arena.
+    pub arena_data: Option<ArenaData>,
     /// Read-only for programs after load, and its bytes are constants to the verifier.
     pub frozen: bool,
     /// Values of map-in-map and prog arrays at load: key, and the name of a map or program.
     pub slots: Vec<(u32, String)>,
     /// Fields of the value that mean more to the kernel than bytes.
     pub special: Vec<SpecialField>,
+}
+
+/// Variables that lie in an arena: loaders write them once it is mapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArenaData {
+    /// Bytes from the start of the arena: libbpf puts them into its last pages.
+    pub offset: u64,
+    /// What they are at load.
+    pub bytes: Vec<u8>,
 }
 
 impl MapDef {
@@ -71,7 +80,7 @@ impl MapDef {
             btf: None,
             inner: None,
             initial: None,
-            initial_offset: 0,
+            arena_data: None,
             frozen: false,
             slots: Vec::new(),
             special: Vec::new(),

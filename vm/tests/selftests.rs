@@ -41,25 +41,19 @@ impl Blobs {
 }
 
 fn map_def(json: &Json, blobs: &mut Blobs) -> MapDef {
+    let map_type = MapType::from_u32(number(&json["type"])).unwrap();
     MapDef {
-        name: json["name"].as_str().unwrap_or("").to_owned(),
-        map_type: MapType::from_u32(number(&json["type"])).unwrap(),
         key_size: number(&json["key_size"]),
         value_size: number(&json["value_size"]),
         max_entries: number(&json["max_entries"]),
         flags: number(&json["map_flags"]),
         map_extra: json["map_extra"].as_u64().unwrap_or(0),
-        pinning: 0,
-        numa_node: 0,
         key_type_id: number(&json["btf_key_type_id"]),
         value_type_id: number(&json["btf_value_type_id"]),
-        kernel_value_type_id: 0,
         btf: blobs.get(json["btf"].as_str()),
         inner: json["inner"].is_object().then(|| Arc::new(map_def(&json["inner"], blobs))),
         initial: json["data"].as_str().map(hex),
-        frozen: false,
-        slots: Vec::new(),
-        special: Vec::new(),
+        ..MapDef::new(json["name"].as_str().unwrap_or(""), map_type)
     }
 }
 

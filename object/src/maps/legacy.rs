@@ -50,7 +50,7 @@ fn layout(definitions: &[Raw<'_>], size: u64) -> Layout {
         ..28 => Layout::MapDef,
         28 => {
             let uses = |d: &Raw<'_>| d.is_map_of_maps() || d.word(4) & F_NUMA_NODE != 0 || (d.word(5) == 0 && d.word(6) == 0);
-            if definitions.iter().all(|d| uses(d)) { Layout::MapDef } else { Layout::ElfMap }
+            if definitions.iter().all(uses) { Layout::MapDef } else { Layout::ElfMap }
         }
         // iproute2's struct, alone or with additions of its users.
         29..=48 => Layout::ElfMap,
@@ -80,7 +80,7 @@ fn definitions<'a>(section: &Section<'a>, mut symbols: Vec<&Symbol<'a>>) -> Resu
     let count = symbols.len();
     let size = if count == 0 { 0 } else { section.size / count as u64 };
     // An inner map may be a symbol of another shape; then the symbols' own distance is the size.
-    let fits = |s: &&Symbol<'_>| s.value % 4 == 0 && s.value.checked_add(size).is_some_and(|end| end <= section.size);
+    let fits = |s: &&Symbol<'_>| s.value.is_multiple_of(4) && s.value.checked_add(size).is_some_and(|end| end <= section.size);
     if size < 16 || size * count as u64 != section.size || !symbols.iter().all(fits) {
         let problem = SectionProblem::LegacySize { bytes: section.size, maps: count };
         return Err(ObjectError::Section { section: section.name.to_owned(), offset: section.offset, problem });

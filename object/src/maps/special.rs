@@ -89,7 +89,7 @@ impl Search<'_> {
         };
         if let Some(row) = row {
             let whole = structure.is_none_or(|s| s.size() == row.size);
-            if whole && fits(row.size) && offset % row.align == 0 {
+            if whole && fits(row.size) && offset.is_multiple_of(row.align) {
                 self.repeat(SpecialField { kind: row.kind, offset, size: row.size }, count, row.size);
             }
             return;
