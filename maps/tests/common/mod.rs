@@ -9,26 +9,7 @@ use skep_program::MapDef;
 
 /// A definition of a map without types.
 pub(crate) fn def(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32, flags: u32) -> MapDef {
-    MapDef {
-        name: "m".into(),
-        map_type,
-        key_size,
-        value_size,
-        max_entries,
-        flags,
-        map_extra: 0,
-        pinning: 0,
-        numa_node: 0,
-        key_type_id: 0,
-        value_type_id: 0,
-        kernel_value_type_id: 0,
-        btf: None,
-        inner: None,
-        initial: None,
-        frozen: false,
-        slots: vec![],
-        special: vec![],
-    }
+    MapDef { key_size, value_size, max_entries, flags, ..MapDef::new("m", map_type) }
 }
 
 /// A map with two CPUs.
