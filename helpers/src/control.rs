@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skep_linux::Errno;
-use skep_maps::{Found, Map};
+use skep_maps::{Map, ProgArray};
 use skep_memory::{Block, Region, RegionKind};
 
 use crate::Stop;
@@ -22,10 +22,9 @@ const MAX_LOOPS: u32 = 8 << 20;
 fn tail_call(c: &mut Call<'_>) -> Done {
     let map = c.map(2)?;
     let index = c.arg32(3);
-    let caller = c.caller();
-    match map.lookup(caller, &index.to_le_bytes())? {
-        Some(Found::Object(program)) => Err(Stop::TailCall(program as u32).into()),
-        Some(Found::Slot(_) | Found::Map(_)) => Err(c.bad(2, "not a map of programs")),
+    let programs = map.as_any().downcast_ref::<ProgArray>().ok_or_else(|| c.bad(2, "not a map of programs"))?;
+    match programs.get(index) {
+        Some(program) => Err(Stop::TailCall(program).into()),
         None => Err(Errno::ENOENT.into()),
     }
 }

@@ -10,13 +10,17 @@ mod call;
 mod held;
 mod machine;
 mod raw;
+mod small;
 mod table;
 
+mod control;
 mod cpu;
 mod format;
+mod map;
 mod perf;
 mod print;
 mod probe;
+mod ringbuf;
 mod string;
 mod task;
 mod time;

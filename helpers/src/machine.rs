@@ -32,6 +32,9 @@ pub trait Machine {
     /// The map that a guest pointer names.
     fn map(&self, handle: u64) -> Option<Arc<dyn Map>>;
 
+    /// The first of all maps of the run that `which` accepts: for helpers that are given what lies in a map, not the map.
+    fn find_map(&self, which: &dyn Fn(&dyn Map) -> bool) -> Option<Arc<dyn Map>>;
+
     /// Makes a map that was found at run time (an inner map) known, and gives the pointer that names it.
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64;
 

@@ -49,6 +49,9 @@ fn lookup(c: &mut Call<'_>) -> Done {
     let map = c.map(1)?;
     let key = small(c, 2, map.def().key_size)?;
     let caller = c.caller();
+    if let Ok(Some(addr)) = map.lookup_addr(caller, &key) {
+        return Ok(addr);
+    }
     let found = map.lookup(caller, &key).unwrap_or(None);
     pointer(c, &map, found)
 }

@@ -1,7 +1,7 @@
 //! Bodies: performance events.
 
 use skep_linux::Errno;
-use skep_maps::Map;
+use skep_maps::PerfEventArray;
 use skep_world::{Branch, Counter, Record, Sink};
 
 use crate::call::{Call, Done, Fail, helpers};
@@ -17,7 +17,7 @@ helpers! {
     176 "bpf_get_branch_snapshot" => get_branch_snapshot,
 }
 
-/// `BPF_F_INDEX_MASK`, of which the largest is `BPF_F_CURRENT_CPU`.
+/// `BPF_F_INDEX_MASK`.
 const INDEX_MASK: u64 = 0xffff_ffff;
 /// `BPF_F_CTXLEN_MASK`: bytes of the packet that follow the record.
 const PACKET_MASK: u64 = 0xfffff << 32;
@@ -29,21 +29,16 @@ const VALUE_SIZE: u64 = 24;
 /// `BPF_F_GET_BRANCH_RECORDS_SIZE`.
 const GET_SIZE: u64 = 1;
 
-/// The slot that the flags name.
-fn index(c: &mut Call<'_>, map: &dyn Map, flags: u64) -> Result<u32, Errno> {
-    let index = match flags & INDEX_MASK {
-        INDEX_MASK => u64::from(c.world().cpu),
-        index => index,
-    };
-    match u64::from(map.def().max_entries) {
-        max if index >= max => Err(Errno::E2BIG),
-        _ => Ok(index as u32),
-    }
+/// The perf event array that argument `n` names.
+fn with_events<T>(c: &Call<'_>, n: usize, f: impl FnOnce(&PerfEventArray, &str) -> T) -> Result<T, Fail> {
+    let map = c.map(n)?;
+    let events = map.as_any().downcast_ref::<PerfEventArray>().ok_or_else(|| c.bad(n, "not a perf event array"))?;
+    Ok(f(events, &map.def().name))
 }
 
-/// `(ctx, map, flags, data, size)`. Each slot up to the number of CPUs has the reader of its CPU, whose events run on that CPU alone.
+/// `(ctx, map, flags, data, size)`.
 fn perf_event_output(c: &mut Call<'_>) -> Done {
-    let (map, flags, size) = (c.map(2)?, c.arg(3), c.arg(5));
+    let (flags, size) = (c.arg(3), c.arg(5));
     let has_packet = c.parts().context.packet.is_some();
     let allowed = if has_packet { INDEX_MASK | PACKET_MASK } else { INDEX_MASK };
     if flags & !allowed != 0 {
@@ -57,12 +52,12 @@ fn perf_event_output(c: &mut Call<'_>) -> Done {
     };
     let mut data = c.bytes(4, size)?;
     data.extend(packet);
-    emit(c, &*map, flags, data)
+    emit(c, flags, data)
 }
 
 /// `(ctx, map, flags, data, size)` with a kernel struct as context. Bytes of the packet behind it are not modelled.
 fn object_output(c: &mut Call<'_>) -> Done {
-    let (map, flags, size) = (c.map(2)?, c.arg(3), c.arg(5));
+    let (flags, size) = (c.arg(3), c.arg(5));
     if flags & !(INDEX_MASK | PACKET_MASK) != 0 {
         return Err(Errno::EINVAL.into());
     }
@@ -70,37 +65,29 @@ fn object_output(c: &mut Call<'_>) -> Done {
         return Err(c.not_simulated("packet bytes of a kernel struct"));
     }
     let data = c.bytes(4, size)?;
-    emit(c, &*map, flags, data)
+    emit(c, flags, data)
 }
 
-fn emit(c: &mut Call<'_>, map: &dyn Map, flags: u64, data: Vec<u8>) -> Done {
-    let index = index(c, map, flags)?;
-    let world = c.world();
-    if index >= world.cpus {
-        return Err(Errno::ENOENT.into());
-    }
-    if index != world.cpu {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
-    world.output.records.push(Record { sink: Sink::Perf, map: map.def().name.clone(), cpu: index, data });
+/// Puts a record into the buffer of the event that the flags choose in the map that is argument 2.
+fn emit(c: &mut Call<'_>, flags: u64, data: Vec<u8>) -> Done {
+    let caller = c.caller();
+    let (cpu, map) = with_events(c, 2, |events, name| (events.output(caller, flags), name.to_owned()))?;
+    let cpu = cpu?;
+    c.world().output.records.push(Record { sink: Sink::Perf, map, cpu, data });
     Ok(0)
 }
 
-/// The counter in the slot that the flags name.
-fn counter(c: &mut Call<'_>, n: usize, flags: u64) -> Result<Counter, Fail> {
-    let map = c.map(n)?;
-    if flags & !INDEX_MASK != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let index = index(c, &*map, flags)?;
-    let key = (map.def().name.clone(), index);
-    c.world().perf.counters.get(&key).copied().ok_or(Fail::Errno(Errno::ENOENT))
+/// The counter that the flags choose in the map that is argument 1.
+fn counter(c: &mut Call<'_>, flags: u64) -> Result<Counter, Fail> {
+    let caller = c.caller();
+    let (counter, enabled, running) = with_events(c, 1, |events, _| events.counter(caller, flags))??;
+    Ok(Counter { counter, enabled, running })
 }
 
 /// `(map, flags)`: the value of the counter.
 fn perf_event_read(c: &mut Call<'_>) -> Done {
     let flags = c.arg(2);
-    Ok(counter(c, 1, flags)?.counter)
+    Ok(counter(c, flags)?.counter)
 }
 
 /// Writes a counter as `struct bpf_perf_event_value`; on an error the buffer is zeroed.
@@ -123,7 +110,7 @@ fn put_counter(c: &mut Call<'_>, n: usize, size: u64, value: Result<Counter, Fai
 /// `(map, flags, buf, size)`.
 fn perf_event_read_value(c: &mut Call<'_>) -> Done {
     let (flags, size) = (c.arg(2), u64::from(c.arg32(4)));
-    let value = counter(c, 1, flags);
+    let value = counter(c, flags);
     put_counter(c, 3, size, value)
 }
 

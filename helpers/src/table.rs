@@ -5,14 +5,17 @@ use std::sync::OnceLock;
 
 use crate::HelperFn;
 use crate::call::{HelperBody, KfuncBody};
-use crate::{cpu, perf, print, probe, string, task, time};
+use crate::{control, cpu, map, perf, print, probe, ringbuf, string, task, time};
 
 /// Helpers by family: the families of the rows in `skep-linux`.
 const FAMILIES: &[(&str, &[HelperBody])] = &[
+    ("control", control::HELPERS),
     ("cpu", cpu::HELPERS),
+    ("map", map::HELPERS),
     ("perf", perf::HELPERS),
     ("print", print::HELPERS),
     ("probe", probe::HELPERS),
+    ("ringbuf", ringbuf::HELPERS),
     ("string", string::HELPERS),
     ("task", task::HELPERS),
     ("time", time::HELPERS),

@@ -2,7 +2,7 @@
 
 use skep_linux::Errno;
 
-use crate::call::{Call, Done, helpers};
+use crate::call::{Call, Done, Fail, helpers};
 
 helpers! {
     14 "bpf_get_current_pid_tgid" => |c| {
@@ -14,12 +14,39 @@ helpers! {
         Ok(u64::from(task.gid) << 32 | u64::from(task.uid))
     },
     16 "bpf_get_current_comm" => get_current_comm,
+    35 "bpf_get_current_task" => current,
     120 "bpf_get_ns_current_pid_tgid" => get_ns_current_pid_tgid,
+    158 "bpf_get_current_task_btf" => current,
+}
+
+/// Address of the `task_struct` of the current task.
+pub(crate) fn current_task(c: &mut Call<'_>) -> Result<u64, Fail> {
+    let made = c.world().current_task();
+    let addr = made.map_err(|error| c.not_simulated(format_args!("struct task_struct: {error}")))?;
+    reach(c, addr);
+    Ok(addr)
+}
+
+/// Makes a kernel object reachable that the engine may not have seen yet.
+pub(crate) fn reach(c: &mut Call<'_>, addr: u64) {
+    let parts = c.parts();
+    if parts.memory.find(addr).is_none() {
+        let regions: Vec<_> = parts.world.objects.regions(0).collect();
+        for region in regions {
+            if parts.memory.find(region.start()).is_none() {
+                parts.memory.add(region);
+            }
+        }
+    }
+}
+
+fn current(c: &mut Call<'_>) -> Done {
+    current_task(c)
 }
 
 /// Whether argument `n` points to the current task.
-pub(crate) fn is_current(_c: &mut Call<'_>, _n: usize) -> bool {
-    true
+pub(crate) fn is_current(c: &mut Call<'_>, n: usize) -> bool {
+    current_task(c).is_ok_and(|task| task == c.arg(n))
 }
 
 /// `(buf, size)`: the name, cut to the buffer and padded with zeros.

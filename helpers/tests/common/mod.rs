@@ -342,6 +342,10 @@ impl Machine for TestMachine {
         self.maps.iter().find(|m| m.handle().addr() == handle).cloned()
     }
 
+    fn find_map(&self, which: &dyn Fn(&dyn Map) -> bool) -> Option<Arc<dyn Map>> {
+        self.maps.iter().find(|map| which(map.as_ref())).cloned()
+    }
+
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {
         let handle = map.handle().addr();
         self.maps.push(map);

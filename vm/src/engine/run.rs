@@ -162,6 +162,10 @@ impl<H: Hook> Machine for Engine<'_, H> {
         self.env.maps.get(&handle).cloned()
     }
 
+    fn find_map(&self, which: &dyn Fn(&dyn Map) -> bool) -> Option<Arc<dyn Map>> {
+        self.env.maps.values().find(|map| which(map.as_ref())).cloned()
+    }
+
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {
         let handle = map.handle().addr();
         if !self.env.maps.contains_key(&handle) {
