@@ -42,3 +42,10 @@ pub struct Target {
     /// Values of `CONFIG_*` as `.kconfig` externs see them (`y`, `n`, `m`, number, or string).
     pub kconfig: BTreeMap<String, String>,
 }
+
+impl Target {
+    /// A kernel of this release on this machine, of whose types and configuration nothing is known.
+    pub const fn new(release: Release, arch: Arch) -> Target {
+        Target { release, arch, btf: None, kconfig: BTreeMap::new() }
+    }
+}

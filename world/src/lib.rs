@@ -26,7 +26,7 @@ pub use context::{Context, ContextFault};
 pub use effect::{Effect, Redirect};
 pub use event::Event;
 pub use net::{Device, Net, Route};
-pub use objects::{ObjectError, Objects};
+pub use objects::{KernelObjectError, Objects};
 pub use output::{Output, Record, Sink};
 pub use packet::{Packet, PacketPlace};
 pub use perf::{Branch, Counter, Perf};

@@ -14,7 +14,7 @@ const MAX_OBJECT: u64 = 1 << 20;
 
 /// Why a kernel object was not made, set or read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ObjectError {
+pub enum KernelObjectError {
     /// The target has no BTF to say what a type looks like.
     #[error("the target has no BTF")]
     NoBtf,
@@ -106,34 +106,34 @@ impl Objects {
 }
 
 impl World {
-    fn btf(&self) -> Result<Arc<Btf>, ObjectError> {
-        self.target.btf.clone().ok_or(ObjectError::NoBtf)
+    fn btf(&self) -> Result<Arc<Btf>, KernelObjectError> {
+        self.target.btf.clone().ok_or(KernelObjectError::NoBtf)
     }
 
     /// Makes an object of a struct or union of the target, all zero, and gives its address.
     ///
     /// # Errors
     /// A target without BTF, or without this type.
-    pub fn new_object(&mut self, name: &str) -> Result<u64, ObjectError> {
+    pub fn new_object(&mut self, name: &str) -> Result<u64, KernelObjectError> {
         let btf = self.btf()?;
         let ty = [Kind::Struct, Kind::Union, Kind::Typedef].into_iter().find_map(|kind| btf.find(name, kind));
-        self.new_object_of(&btf, ty.ok_or_else(|| ObjectError::NoType(name.to_owned()))?, 0)
+        self.new_object_of(&btf, ty.ok_or_else(|| KernelObjectError::NoType(name.to_owned()))?, 0)
     }
 
     /// An object of a type, of at least `bytes` bytes.
-    fn new_object_of(&mut self, btf: &Btf, ty: TypeId, bytes: u64) -> Result<u64, ObjectError> {
+    fn new_object_of(&mut self, btf: &Btf, ty: TypeId, bytes: u64) -> Result<u64, KernelObjectError> {
         let ty = btf.resolve(ty);
         let bytes = u64::from(btf.size_of(ty)?).max(bytes);
         self.allocate(btf, ty, bytes, None)
     }
 
-    fn allocate(&mut self, btf: &Btf, ty: TypeId, bytes: u64, per_cpu: Option<u64>) -> Result<u64, ObjectError> {
+    fn allocate(&mut self, btf: &Btf, ty: TypeId, bytes: u64, per_cpu: Option<u64>) -> Result<u64, KernelObjectError> {
         let name = btf.name(ty).to_owned();
         let block = match bytes {
             1..=MAX_OBJECT => Block::try_zeroed(bytes as usize),
             _empty_or_absurd => None,
         };
-        let block = block.ok_or(ObjectError::Size { name: name.clone(), bytes })?;
+        let block = block.ok_or(KernelObjectError::Size { name: name.clone(), bytes })?;
         Ok(self.objects.add(Object { ty, name: name.into(), block, per_cpu }))
     }
 
@@ -141,7 +141,7 @@ impl World {
     ///
     /// # Errors
     /// No object there, a path that leads nowhere, a value that does not fit.
-    pub fn set(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), ObjectError> {
+    pub fn set(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
         let btf = self.btf()?;
         let (addr, root, place) = self.reach(&btf, addr, path, true)?;
         let literal = match value.into() {
@@ -150,7 +150,7 @@ impl World {
             }
             other => other,
         };
-        let (_, block) = self.objects.get(addr).ok_or(ObjectError::NoObject(addr))?;
+        let (_, block) = self.objects.get(addr).ok_or(KernelObjectError::NoObject(addr))?;
         let mut bytes = block.bytes(0, block.len());
         Layout::new(&btf, root).set_place(&mut bytes, place, literal)?;
         block.write(0, &bytes);
@@ -161,28 +161,28 @@ impl World {
     ///
     /// # Errors
     /// No object there, or a path that leads nowhere or through NULL.
-    pub fn get(&mut self, addr: u64, path: &str) -> Result<Value, ObjectError> {
+    pub fn get(&mut self, addr: u64, path: &str) -> Result<Value, KernelObjectError> {
         let btf = self.btf()?;
         let (addr, _, place) = self.reach(&btf, addr, path, false)?;
-        let (_, block) = self.objects.get(addr).ok_or(ObjectError::NoObject(addr))?;
+        let (_, block) = self.objects.get(addr).ok_or(KernelObjectError::NoObject(addr))?;
         Ok(btf.read_place(place, &block.bytes(0, block.len()))?)
     }
 
     /// The object, its type and the place in it that a path from another object leads to.
-    fn reach(&mut self, btf: &Btf, addr: u64, path: &str, make: bool) -> Result<(u64, TypeId, Place), ObjectError> {
-        let (mut ty, _) = self.objects.get(addr).ok_or(ObjectError::NoObject(addr))?;
+    fn reach(&mut self, btf: &Btf, addr: u64, path: &str, make: bool) -> Result<(u64, TypeId, Place), KernelObjectError> {
+        let (mut ty, _) = self.objects.get(addr).ok_or(KernelObjectError::NoObject(addr))?;
         let access = btf.walk(ty, path)?;
         let mut at = addr;
         let mut places = access.pointers.iter().peekable();
         while let Some(pointer) = places.next() {
-            let (_, block) = self.objects.get(at).ok_or(ObjectError::Broken { path: path.to_owned(), addr: at })?;
+            let (_, block) = self.objects.get(at).ok_or(KernelObjectError::Broken { path: path.to_owned(), addr: at })?;
             let block = block.clone();
             let offset = pointer.offset() as usize;
             let Type::Ptr(to) = btf.ty(btf.resolve(pointer.ty))? else {
-                return Err(ObjectError::Broken { path: path.to_owned(), addr: at });
+                return Err(KernelObjectError::Broken { path: path.to_owned(), addr: at });
             };
             if offset + 8 > block.len() {
-                return Err(ObjectError::Broken { path: path.to_owned(), addr: at });
+                return Err(KernelObjectError::Broken { path: path.to_owned(), addr: at });
             }
             let mut next = block.load(offset, 8);
             if next == 0 && make {
@@ -196,13 +196,13 @@ impl World {
             at = next;
         }
         if self.objects.get(at).is_none() {
-            return Err(ObjectError::Broken { path: path.to_owned(), addr: at });
+            return Err(KernelObjectError::Broken { path: path.to_owned(), addr: at });
         }
         Ok((at, ty, access.place))
     }
 
     /// A string of the kernel, with its NUL.
-    fn new_text(&mut self, btf: &Btf, text: &[u8]) -> Result<u64, ObjectError> {
+    fn new_text(&mut self, btf: &Btf, text: &[u8]) -> Result<u64, KernelObjectError> {
         let ty = btf.find("char", Kind::Int).unwrap_or(TypeId::VOID);
         let addr = self.allocate(btf, ty, text.len() as u64 + 1, None)?;
         if let Some((_, block)) = self.objects.get(addr) {
@@ -216,13 +216,13 @@ impl World {
     ///
     /// # Errors
     /// No BTF, or no such variable.
-    pub fn variable(&mut self, id: TypeId) -> Result<u64, ObjectError> {
+    pub fn variable(&mut self, id: TypeId) -> Result<u64, KernelObjectError> {
         if let Some(addr) = self.objects.by_variable.get(&id) {
             return Ok(*addr);
         }
         let btf = self.btf()?;
         let Type::Var(var) = btf.ty(id)? else {
-            return Err(ObjectError::NoType(btf.name(id).to_owned()));
+            return Err(KernelObjectError::NoType(btf.name(id).to_owned()));
         };
         let size = u64::from(btf.size_of(var.ty)?);
         let per_cpu = is_per_cpu(&btf, id).then(|| size.next_multiple_of(8));
@@ -243,7 +243,7 @@ impl World {
     ///
     /// # Errors
     /// A target without BTF.
-    pub fn current_task(&mut self) -> Result<u64, ObjectError> {
+    pub fn current_task(&mut self) -> Result<u64, KernelObjectError> {
         if let Some(addr) = self.objects.task {
             return Ok(addr);
         }
@@ -260,7 +260,7 @@ impl World {
     ///
     /// # Errors
     /// A field of another shape than in any kernel.
-    pub fn fill_task(&mut self) -> Result<(), ObjectError> {
+    pub fn fill_task(&mut self) -> Result<(), KernelObjectError> {
         let Some(addr) = self.objects.task else {
             return Ok(());
         };
@@ -277,9 +277,9 @@ impl World {
     }
 
     /// Sets a field that not every kernel has.
-    fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), ObjectError> {
+    fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
         match self.set(addr, path, value) {
-            Err(ObjectError::Path(_)) => Ok(()),
+            Err(KernelObjectError::Path(_)) => Ok(()),
             other => other,
         }
     }
@@ -328,9 +328,12 @@ mod tests {
         assert_eq!(world.get(task, "real_parent.tgid").unwrap(), Value::Signed(1));
         assert_eq!(world.get(task, "real_parent.real_parent.comm").unwrap(), Value::Text(b"init".to_vec()));
         assert_eq!(world.objects.len(), 3);
-        assert!(matches!(world.get(task, "real_parent.real_parent.real_parent.tgid"), Err(ObjectError::Broken { addr: 0, .. })));
-        assert!(matches!(world.set(task, "nobody", 1), Err(ObjectError::Path(_))));
-        assert!(matches!(world.set(task + 8, "tgid", 1), Err(ObjectError::NoObject(_))));
+        assert!(matches!(
+            world.get(task, "real_parent.real_parent.real_parent.tgid"),
+            Err(KernelObjectError::Broken { addr: 0, .. })
+        ));
+        assert!(matches!(world.set(task, "nobody", 1), Err(KernelObjectError::Path(_))));
+        assert!(matches!(world.set(task + 8, "tgid", 1), Err(KernelObjectError::NoObject(_))));
     }
 
     #[test]

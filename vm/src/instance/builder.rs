@@ -7,8 +7,9 @@ use skep_btf::{Btf, Kind};
 use skep_isa::{Callee, TargetError, Wide};
 use skep_linux::{MapType, Target};
 use skep_maps::{CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
+use skep_object::{Linker, Object, ObjectError, RelocateError};
 use skep_program::{MapDef, Program};
-use skep_world::{Context, ObjectError, World};
+use skep_world::{Context, KernelObjectError, World};
 
 use super::{Entry, Instance};
 use crate::engine::{Core, Environment};
@@ -19,8 +20,14 @@ use crate::link::{Closure, Linked, Outside};
 pub const DEFAULT_BUDGET: u64 = 1 << 28;
 
 /// Why programs and maps do not make an instance.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A program that does not fit the target.
+    #[error(transparent)]
+    Relocate(#[from] RelocateError),
+    /// A name that is no program of the object.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// A map that cannot be created.
     #[error(transparent)]
     Map(#[from] CreateError),
@@ -58,7 +65,7 @@ pub enum BuildError {
         /// The program.
         program: String,
         /// Why.
-        error: ObjectError,
+        error: KernelObjectError,
     },
     /// A value that a map is to start with.
     #[error("map `{map}`, key {key}: {what}")]
@@ -94,6 +101,44 @@ impl Builder {
             budget: DEFAULT_BUDGET,
             absent: false,
         }
+    }
+
+    /// Adds the programs of an object that loaders load by default, and all its maps.
+    ///
+    /// # Errors
+    /// A program that does not fit the target.
+    pub fn object(self, object: &Object) -> Result<Builder, BuildError> {
+        let names: Vec<&str> = object.programs().filter(|program| program.autoload()).map(|program| program.name()).collect();
+        self.object_programs(object, &names)
+    }
+
+    /// Adds these programs of an object, by their entry functions, those that their prog arrays start with, and all maps of the object.
+    ///
+    /// # Errors
+    /// A name that is not there, or a program that does not fit the target.
+    pub fn object_programs(mut self, object: &Object, names: &[&str]) -> Result<Builder, BuildError> {
+        let target = self.world.target.clone();
+        let mut linker = Linker::new(object, &target);
+        let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut next = 0;
+        while let Some(name) = wanted.get(next) {
+            let program = object.program(name)?.relocate_in(&mut linker)?;
+            next += 1;
+            let arrays = program.maps.iter().filter(|def| def.map_type == MapType::ProgArray);
+            for (_, called) in arrays.flat_map(|def| &def.slots) {
+                if !wanted.contains(called) {
+                    wanted.push(called.clone());
+                }
+            }
+            self.programs.push(Arc::new(program));
+        }
+        // Maps that none of these programs names may start with programs that were not asked for.
+        let of_others = |def: &MapDef| def.slots.iter().any(|(_, name)| !wanted.contains(name));
+        let is_array = |def: &MapDef| def.map_type == MapType::ProgArray;
+        // A struct_ops map holds functions of the kernel, not values.
+        let holds_values = |def: &&Arc<MapDef>| def.map_type != MapType::StructOps && !(is_array(def) && of_others(def));
+        self.maps.extend(object.maps().filter(holds_values).cloned());
+        Ok(self)
     }
 
     /// Adds a program. Programs name the same map if they share its definition, or if their maps have the same name.
@@ -153,14 +198,15 @@ impl Builder {
         let mut options = CreateOptions::new(self.world.cpus);
         options.handle = self.world.target.btf.as_deref().and_then(handle_layout).unwrap_or_default();
         let mut maps = Maps { entries: Vec::new(), options, given: self.given.clone() };
-        for def in &self.maps {
-            maps.entry(def, 0)?;
-        }
         let mut linked = Vec::new();
         for program in self.programs.clone() {
             let known = maps.entries.len();
             let own = program.maps.iter().map(|def| maps.entry(def, known)).collect::<Result<Vec<_>, _>>()?;
             linked.push(Arc::new(self.link(program, linked.len(), &own, &maps.entries)?));
+        }
+        for def in &self.maps {
+            let known = maps.entries.len();
+            maps.entry(def, known)?;
         }
         let entries = maps.entries;
         fill_slots(&entries, &self.programs)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skep_btf::value::{SetError, ValueError};
-use skep_btf::{Btf, Layout, Literal, TypeId, Value};
+use skep_btf::{Btf, Layout, Literal, Type, TypeId, Value};
 use skep_linux::Errno;
 use skep_maps::{Map, RingBuf};
 use skep_program::MapDef;
@@ -34,6 +34,14 @@ pub enum MapError {
     NoTypes {
         /// The map.
         map: String,
+    },
+    /// A name that is no variable of the map.
+    #[error("map `{map}` has no variable `{name}`")]
+    NoVariable {
+        /// The map.
+        map: String,
+        /// The name.
+        name: String,
     },
     /// A value that does not fit its type.
     #[error("map `{map}`: {error}")]
@@ -192,24 +200,55 @@ impl MapRef {
         self.set(&key, &bytes)
     }
 
+    /// Where a variable lies in a map of variables, its type, and what of the path leads on from it.
+    fn place<'p>(&self, path: &'p str) -> Result<(std::ops::Range<usize>, TypeId, &'p str), MapError> {
+        let (btf, _, ty) = self.types()?;
+        let end = path.find(['.', '[', '-']).unwrap_or(path.len());
+        let (name, rest) = path.split_at(end);
+        let rest = rest.strip_prefix('.').or_else(|| rest.strip_prefix("->")).unwrap_or(rest);
+        let none = || MapError::NoVariable { map: self.def.name.clone(), name: name.to_owned() };
+        let Some(Type::Datasec(section)) = btf.get(ty) else {
+            return Err(none());
+        };
+        let var = section.vars().find(|var| btf.name(var.ty) == name).ok_or_else(none)?;
+        let start = var.offset as usize;
+        let ty = btf.referred(var.ty).ok_or_else(none)?;
+        Ok((start..start.saturating_add(var.size as usize), ty, rest))
+    }
+
+    /// The bytes of a map of variables, with room for the variable.
+    fn variables(&self, range: &std::ops::Range<usize>) -> Result<Vec<u8>, MapError> {
+        let bytes = self.get(&[0; 4])?.unwrap_or_default();
+        match range.end <= bytes.len() {
+            true => Ok(bytes),
+            false => Err(self.errno(Errno::E2BIG)),
+        }
+    }
+
     /// A variable of a map of variables (`.data`, `.bss`, `.rodata`), or a field of it, by path.
     ///
     /// # Errors
-    /// As [`MapRef::value`].
+    /// No such variable or field.
     pub fn variable(&self, path: &str) -> Result<Value, MapError> {
-        let (btf, _, ty) = self.types()?;
-        let bytes = self.get(&[0; 4])?.unwrap_or_default();
-        Layout::new(btf, ty).get(&bytes, path).map_err(|error| self.bad_value(error))
+        let (range, ty, rest) = self.place(path)?;
+        let bytes = self.variables(&range)?;
+        let (btf, _, _) = self.types()?;
+        let read = match rest.is_empty() {
+            true => btf.read(ty, &bytes[range]),
+            false => Layout::new(btf, ty).get(&bytes[range], rest),
+        };
+        read.map_err(|error| self.bad_value(error))
     }
 
-    /// Sets a variable of a map of variables.
+    /// Sets a variable of a map of variables, or a field of it, by path.
     ///
     /// # Errors
-    /// As [`MapRef::value`]; `EPERM` for those that are read-only since they were loaded.
+    /// No such variable or field, a value that does not fit it; `EPERM` for variables that are read-only since they were loaded.
     pub fn set_variable(&self, path: &str, value: impl Into<Literal>) -> Result<(), MapError> {
-        let (btf, _, ty) = self.types()?;
-        let mut bytes = self.get(&[0; 4])?.unwrap_or_default();
-        Layout::new(btf, ty).set(&mut bytes, path, value).map_err(|error| self.bad_set(error))?;
+        let (range, ty, rest) = self.place(path)?;
+        let mut bytes = self.variables(&range)?;
+        let (btf, _, _) = self.types()?;
+        Layout::new(btf, ty).set(&mut bytes[range], rest, value).map_err(|error| self.bad_set(error))?;
         self.set(&[0; 4], &bytes)
     }
 

@@ -91,14 +91,12 @@ impl Instance {
         self.maps.iter().map(|entry| MapRef::new(entry.def.clone(), entry.map.clone()))
     }
 
-    /// The map of this name. The maps of variables may be named by their section (`.bss`) where only one ends so.
+    /// The map of this name. Maps of variables may be named by their section (`.bss`) too.
     ///
     /// # Errors
     /// [`NameError::Map`].
     pub fn map(&self, name: &str) -> Result<MapRef, NameError> {
-        let exact = self.maps.iter().find(|entry| entry.def.name == name);
-        let mut sections = self.maps.iter().filter(|entry| name.starts_with('.') && entry.def.name.ends_with(name));
-        let found = exact.or_else(|| sections.next().filter(|_| sections.next().is_none()));
+        let found = self.maps.iter().find(|entry| entry.def.is_called(name));
         match found {
             Some(entry) => Ok(MapRef::new(entry.def.clone(), entry.map.clone())),
             None => {
