@@ -13,7 +13,7 @@ use crate::{Base, sys};
 /// Where a program stands when it touches a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    /// The CPU it runs on: chooses the value in per-CPU maps.
+    /// The CPU it runs on: chooses the value in per-CPU maps. Numbers from the map's count of CPUs on begin again at 0.
     pub cpu: u32,
 }
 
@@ -152,6 +152,11 @@ pub trait Map: Any + Debug + Send + Sync {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// `bpf_map_update_elem` where the value is a kernel object: a program puts a socket into a socket map.
+    fn update_object(&self, _key: &[u8], _object: u64, _flags: u64) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
     /// `bpf_map_delete_elem`.
     fn delete(&self, _caller: Caller, _key: &[u8]) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
@@ -190,6 +195,11 @@ pub trait Map: Any + Debug + Send + Sync {
 
     /// Sets the value of a key.
     fn op_update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno>;
+
+    /// Sets the inner map of a key; `ENOTSUPP` for maps that do not hold maps.
+    fn op_update_map(&self, _key: &[u8], _map: Arc<dyn Map>, _flags: u64) -> Result<(), Errno> {
+        Err(Errno::ENOTSUPP)
+    }
 
     /// Removes a key.
     fn op_delete(&self, key: &[u8]) -> Result<(), Errno>;
@@ -233,6 +243,11 @@ pub trait Map: Any + Debug + Send + Sync {
     /// `BPF_MAP_UPDATE_ELEM`.
     fn user_update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
         sys::update(self.as_dyn(), key, value, flags)
+    }
+
+    /// `BPF_MAP_UPDATE_ELEM` where the value is a descriptor of a map: `EINVAL` if its shape is not that of the template.
+    fn user_update_map(&self, key: &[u8], map: Arc<dyn Map>, flags: u64) -> Result<(), Errno> {
+        sys::update_map(self.as_dyn(), key, map, flags)
     }
 
     /// `BPF_MAP_DELETE_ELEM`.

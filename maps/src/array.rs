@@ -84,7 +84,7 @@ impl Array {
 
     #[inline]
     fn cpu(&self, caller: Caller) -> u32 {
-        if self.percpu { caller.cpu } else { 0 }
+        if self.percpu { caller.cpu % self.values.cpus() } else { 0 }
     }
 
     /// The tests before an update, for either side: the element to write.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use skep_linux::Errno;
+use skep_linux::{Errno, MapType};
 use skep_memory::Block;
 use skep_program::{MapDef, SpecialField, SpecialKind};
 
@@ -68,7 +68,7 @@ impl HandleLayout {
         put(self.value_size, &def.value_size.to_le_bytes());
         put(self.max_entries, &max_entries.to_le_bytes());
         put(self.map_extra, &def.map_extra.to_le_bytes());
-        put(self.map_flags, &def.flags.to_le_bytes());
+        put(self.map_flags, &flags_in_effect(def).to_le_bytes());
         put(self.id, &id.to_le_bytes());
         let mut name = [0; 16];
         let taken = def.name.len().min(15);
@@ -90,6 +90,14 @@ pub struct Base {
     plain: Vec<(usize, usize)>,
     /// Offset of the `bpf_spin_lock`.
     spin_lock: Option<usize>,
+}
+
+/// The flags that the kernel keeps: programs never write to device maps.
+fn flags_in_effect(def: &MapDef) -> u32 {
+    match def.map_type {
+        MapType::Devmap | MapType::DevmapHash => def.flags | BPF_F_RDONLY_PROG,
+        _ => def.flags,
+    }
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
@@ -114,7 +122,7 @@ impl Base {
             def: def.clone(),
             handle: options.handle.fill(def, id, max_entries),
             id,
-            cpus: options.cpus,
+            cpus: options.cpus.max(1),
             frozen: AtomicBool::new(false),
             on_free: options.on_free.clone(),
             plain,
@@ -148,7 +156,7 @@ impl Base {
     }
 
     pub(crate) fn freeze(&self) -> Result<(), Errno> {
-        if !self.def.special.is_empty() || self.def.map_type == skep_linux::MapType::StructOps {
+        if !self.def.special.is_empty() || self.def.map_type == MapType::StructOps {
             return Err(Errno::ENOTSUPP);
         }
         self.may_write()?;
@@ -168,7 +176,7 @@ impl Base {
 
     /// Whether programs may write to values.
     pub(crate) fn prog_writes(&self) -> bool {
-        self.def.flags & BPF_F_RDONLY_PROG == 0
+        flags_in_effect(&self.def) & BPF_F_RDONLY_PROG == 0
     }
 
     /// `EINVAL` if `BPF_F_LOCK` is asked for and values have no lock.

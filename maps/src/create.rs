@@ -11,8 +11,10 @@ use crate::*;
 /// What a map takes from the world it is created in.
 #[derive(Clone)]
 pub struct CreateOptions {
-    /// Number of possible CPUs, at least 1: pieces of per-CPU values, lists of LRU maps.
+    /// Number of possible CPUs (0 is taken as 1): pieces of per-CPU values, lists of LRU maps.
     pub cpus: u32,
+    /// `CONFIG_NR_CPUS`: the most entries of a cpumap.
+    pub nr_cpus: u32,
     /// The most bytes that one block of a map (its values, its keys) may have; `ENOMEM` beyond. Blocks are committed by the host as
     /// they are touched.
     pub max_bytes: u64,
@@ -29,9 +31,18 @@ pub struct CreateOptions {
 }
 
 impl CreateOptions {
-    /// The defaults for so many CPUs: 4 GiB at most per block, ids of the process, a zero handle, seed 0.
+    /// The defaults for so many CPUs: `CONFIG_NR_CPUS` of distributions' kernels, 4 GiB at most per block, ids of the process, a zero handle, seed 0.
     pub fn new(cpus: u32) -> CreateOptions {
-        CreateOptions { cpus, max_bytes: 4 << 30, id: None, handle: HandleLayout::default(), inner: None, seed: 0, on_free: None }
+        CreateOptions {
+            cpus,
+            nr_cpus: 8192,
+            max_bytes: 4 << 30,
+            id: None,
+            handle: HandleLayout::default(),
+            inner: None,
+            seed: 0,
+            on_free: None,
+        }
     }
 
     pub(crate) fn hash_seed(&self, def: &MapDef) -> u32 {
@@ -62,14 +73,6 @@ pub enum CreateError {
         /// What `BPF_MAP_CREATE` answers.
         errno: Errno,
     },
-    /// A type that skep does not have.
-    #[error("map `{map}`: {} is not simulated", map_type.name())]
-    NotSimulated {
-        /// The map.
-        map: String,
-        /// Its type.
-        map_type: MapType,
-    },
     /// The bytes to start with do not fit the value.
     #[error("map `{map}`: {len} initial bytes for a value of {value_size}")]
     Initial {
@@ -83,11 +86,10 @@ pub enum CreateError {
 }
 
 impl CreateError {
-    /// What `BPF_MAP_CREATE` would answer; `ENOTSUPP` for what is not simulated.
+    /// What `BPF_MAP_CREATE` would answer.
     pub fn errno(&self) -> Errno {
         match self {
             CreateError::Refused { errno, .. } => *errno,
-            CreateError::NotSimulated { .. } => Errno::ENOTSUPP,
             CreateError::Initial { .. } => Errno::EINVAL,
         }
     }
@@ -98,9 +100,8 @@ impl CreateError {
 pub fn create(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Arc<dyn Map>, CreateError> {
     let refused = |errno| CreateError::Refused { map: def.name.clone(), map_type: def.map_type, errno };
     check_all(def).map_err(refused)?;
-    let map = of_type(def, options)
-        .map_err(refused)?
-        .ok_or_else(|| CreateError::NotSimulated { map: def.name.clone(), map_type: def.map_type })?;
+    let options = CreateOptions { cpus: options.cpus.max(1), ..options.clone() };
+    let map = of_type(def, &options).map_err(refused)?;
     check_special(def).map_err(refused)?;
     if let Some(bytes) = &def.initial
         && def.map_type == MapType::Array
@@ -163,8 +164,8 @@ fn check_special(def: &MapDef) -> Result<(), Errno> {
     if def.special.iter().all(|f| allowed(f.kind)) { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }
 
-fn of_type(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Option<Arc<dyn Map>>, Errno> {
-    Ok(Some(match def.map_type {
+fn of_type(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Arc<dyn Map>, Errno> {
+    Ok(match def.map_type {
         MapType::Array | MapType::PercpuArray => Arc::new(Array::create(def, options)?),
         MapType::Hash | MapType::PercpuHash => Arc::new(Hash::create(def, options)?),
         MapType::LruHash | MapType::LruPercpuHash => Arc::new(LruHash::create(def, options)?),
@@ -174,6 +175,23 @@ fn of_type(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Option<Arc<dyn 
         MapType::Ringbuf => Arc::new(RingBuf::create(def, options)?),
         MapType::PerfEventArray => Arc::new(PerfEventArray::create(def, options)?),
         MapType::ProgArray => Arc::new(ProgArray::create(def, options)?),
-        _ => return Ok(None),
-    }))
+        MapType::ArrayOfMaps => Arc::new(ArrayOfMaps::create(def, options)?),
+        MapType::HashOfMaps => Arc::new(HashOfMaps::create(def, options)?),
+        MapType::CgroupArray | MapType::Xskmap | MapType::Sockmap | MapType::ReuseportSockarray => {
+            Arc::new(ObjectArray::create(def, options)?)
+        }
+        MapType::Devmap => Arc::new(Devmap::create(def, options)?),
+        MapType::DevmapHash => Arc::new(DevmapHash::create(def, options)?),
+        MapType::Cpumap => Arc::new(Cpumap::create(def, options)?),
+        MapType::Sockhash => Arc::new(Sockhash::create(def, options)?),
+        MapType::StackTrace => Arc::new(StackTrace::create(def, options)?),
+        MapType::UserRingbuf => Arc::new(UserRingBuf::create(def, options)?),
+        MapType::SkStorage | MapType::InodeStorage | MapType::TaskStorage | MapType::CgrpStorage => {
+            Arc::new(LocalStorage::create(def, options)?)
+        }
+        MapType::CgroupStorage | MapType::PercpuCgroupStorage => Arc::new(CgroupStorage::create(def, options)?),
+        MapType::StructOps => Arc::new(StructOps::create(def, options)?),
+        MapType::Arena => Arc::new(Arena::create(def, options)?),
+        MapType::Unspec => return Err(Errno::EINVAL),
+    })
 }

@@ -11,7 +11,7 @@ use crate::array::{PERCPU_VALUE_MAX, index_of};
 use crate::flags::*;
 use crate::pool::Pool;
 use crate::sys::BatchOps;
-use crate::table::Table;
+use crate::table::{Hasher, Table};
 use crate::values::Values;
 use crate::{Base, Batch, Caller, CreateOptions, Found, Map, Slot, Visit};
 
@@ -168,12 +168,16 @@ pub(crate) fn batch_by_bucket(
 impl Hash {
     pub(crate) fn create(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Hash, Errno> {
         check_hash(def)?;
+        Hash::build(def, options, buckets(def.max_entries)?, Hasher::Bytes(options.hash_seed(def)))
+    }
+
+    /// A hash map whose definition somebody else has checked.
+    pub(crate) fn build(def: &Arc<MapDef>, options: &CreateOptions, buckets: u32, hasher: Hasher) -> Result<Hash, Errno> {
         let percpu = def.map_type == MapType::PercpuHash;
         let cpus = if percpu { options.cpus } else { 1 };
         let slots = Pool::slots(def.max_entries);
-        let seed = options.hash_seed(def);
         Ok(Hash {
-            table: Table::new(def.key_size as usize, slots, buckets(def.max_entries)?, seed, options.max_bytes)?,
+            table: Table::new(def.key_size as usize, slots, buckets, hasher, options.max_bytes)?,
             values: Values::new(def.value_size as usize, slots, cpus, options.max_bytes)?,
             pool: Pool::new(def.max_entries),
             base: Base::new(def, options, def.max_entries),
@@ -192,7 +196,7 @@ impl Hash {
     }
 
     fn cpu(&self, caller: Caller) -> u32 {
-        if self.percpu { caller.cpu } else { 0 }
+        if self.percpu { caller.cpu % self.values.cpus() } else { 0 }
     }
 
     /// Update of an ordinary hash map, from either side: the element is replaced by a new one.
@@ -324,7 +328,7 @@ impl Map for Hash {
         let key = self.key(key)?;
         if self.percpu {
             return self.write_percpu(key, flags, |slot, new| {
-                write_one_cpu(&self.base, &self.values, slot, caller.cpu, value, new);
+                write_one_cpu(&self.base, &self.values, slot, self.cpu(caller), value, new);
             });
         }
         if flags & !BPF_F_LOCK > BPF_EXIST {

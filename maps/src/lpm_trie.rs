@@ -17,7 +17,7 @@ const LEN: usize = 4;
 /// Most bytes of a prefix.
 const DATA_MAX: u32 = 256;
 /// Most bytes of a value: `KMALLOC_MAX_SIZE` less what the kernel puts beside it.
-const VALUE_MAX: u32 = (4 << 20) - DATA_MAX - 40;
+const VALUE_MAX: u32 = (4 << 20) - DATA_MAX - 24;
 
 /// A longest-prefix-match trie. Keys are a prefix length in bits (4 bytes) and the prefix, most significant byte first.
 ///

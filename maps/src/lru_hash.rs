@@ -12,7 +12,7 @@ use crate::flags::{BPF_EXIST, BPF_F_NO_COMMON_LRU};
 use crate::hash::*;
 use crate::lru::{Elements, Lru};
 use crate::sys::BatchOps;
-use crate::table::Table;
+use crate::table::{Hasher, Table};
 use crate::values::Values;
 use crate::{Base, Batch, Caller, CreateOptions, Found, Map, Visit};
 
@@ -75,11 +75,11 @@ impl LruHash {
         let percpu = def.map_type == MapType::LruPercpuHash;
         let max_entries = capacity(def, options.cpus);
         let slots = max_entries as usize;
-        let seed = options.hash_seed(def);
+        let hasher = Hasher::Bytes(options.hash_seed(def));
         let cpus = if percpu { options.cpus } else { 1 };
         Ok(LruHash {
             inner: Inner {
-                table: Table::new(def.key_size as usize, slots, buckets(max_entries)?, seed, options.max_bytes)?,
+                table: Table::new(def.key_size as usize, slots, buckets(max_entries)?, hasher, options.max_bytes)?,
                 values: Values::new(def.value_size as usize, slots, cpus, options.max_bytes)?,
                 base: Base::new(def, options, max_entries),
             },
@@ -104,7 +104,7 @@ impl LruHash {
     }
 
     fn cpu(&self, caller: Caller) -> u32 {
-        if self.percpu { caller.cpu } else { 0 }
+        if self.percpu { caller.cpu % self.inner.values.cpus() } else { 0 }
     }
 
     /// Update of a plain LRU map: the new element is taken before the flags are tested, so a refused update may evict one too.
@@ -232,7 +232,7 @@ impl Map for LruHash {
             return self.replace(caller.cpu, key, value, flags);
         }
         self.write_percpu(caller.cpu, key, flags, |slot, new| {
-            write_one_cpu(&self.inner.base, &self.inner.values, slot, caller.cpu, value, new);
+            write_one_cpu(&self.inner.base, &self.inner.values, slot, self.cpu(caller), value, new);
         })
     }
 

@@ -1,5 +1,7 @@
 //! The system calls on maps: permissions, flags and sizes, in the kernel's order, before the type's own operation.
 
+use std::sync::Arc;
+
 use skep_linux::{Errno, MapType};
 
 use crate::flags::BPF_F_LOCK;
@@ -60,6 +62,13 @@ pub(crate) fn update(map: &dyn Map, key: &[u8], value: &[u8], flags: u64) -> Res
         return Err(Errno::EINVAL);
     }
     map.op_update(key, value, flags)
+}
+
+pub(crate) fn update_map(map: &dyn Map, key: &[u8], inner: Arc<dyn Map>, flags: u64) -> Result<(), Errno> {
+    map.base().may_write()?;
+    map.base().lock_flag(flags)?;
+    key_fits(map, key)?;
+    map.op_update_map(key, inner, flags)
 }
 
 pub(crate) fn delete(map: &dyn Map, key: &[u8]) -> Result<(), Errno> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use skep_linux::Errno;
 use skep_memory::{Block, Region, RegionKind, Shape};
 
+use crate::array::index_of;
 use crate::jhash::jhash;
 use crate::values::allocate;
 use crate::{Base, Slot};
@@ -22,6 +23,15 @@ const LINK: usize = 8;
 const MARK: usize = 12;
 const KEY: usize = 16;
 
+/// How keys are spread over chains.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hasher {
+    /// By their bytes, with a seed.
+    Bytes(u32),
+    /// By their number: keys are indices of 4 bytes.
+    Index,
+}
+
 /// Chains by hash.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -30,7 +40,7 @@ pub(crate) struct Table {
     key_size: usize,
     heads: Arc<Block>,
     mask: u32,
-    seed: u32,
+    hasher: Hasher,
     locks: Box<[Mutex<()>]>,
 }
 
@@ -50,7 +60,7 @@ pub(crate) struct Bucket<'a> {
 
 impl Table {
     /// An empty table with `buckets` (a power of two) chains and room for `slots` nodes.
-    pub(crate) fn new(key_size: usize, slots: usize, buckets: u32, seed: u32, max_bytes: u64) -> Result<Table, Errno> {
+    pub(crate) fn new(key_size: usize, slots: usize, buckets: u32, hasher: Hasher, max_bytes: u64) -> Result<Table, Errno> {
         let stride = KEY + key_size.next_multiple_of(8);
         let bytes = stride.checked_mul(slots).ok_or(Errno::ENOMEM)?;
         let locks = (0..buckets.min(256)).map(|_| Mutex::new(())).collect();
@@ -60,14 +70,17 @@ impl Table {
             key_size,
             heads: allocate(buckets as usize * 4, max_bytes)?,
             mask: buckets - 1,
-            seed,
+            hasher,
             locks,
         })
     }
 
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u32 {
-        jhash(key, self.seed)
+        match self.hasher {
+            Hasher::Bytes(seed) => jhash(key, seed),
+            Hasher::Index => index_of(key).unwrap_or(0),
+        }
     }
 
     pub(crate) fn buckets(&self) -> u32 {
