@@ -7,8 +7,10 @@
 
 pub mod contexts;
 mod errno;
+pub mod features;
 pub mod flags;
 pub mod helpers;
+pub mod kfuncs;
 pub mod limits;
 pub mod maps;
 mod names;
@@ -20,11 +22,13 @@ mod types;
 
 pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
+pub use features::Feature;
 pub use helpers::{HelperRow, helper, helper_by_name};
+pub use kfuncs::{KfuncRow, kfunc};
 pub use maps::{MapRow, map};
 pub use names::HelperNames;
 pub use programs::{ProgRow, program};
 pub use sections::{SectionMatch, SectionRow, section};
 pub use sets::{AttachSet, MapSet, ProgSet, Users};
-pub use target::{Arch, Release, Target};
+pub use target::{Arch, HostError, Release, ReleaseError, Target, Version, kconfig};
 pub use types::{AttachType, MapType, ProgType};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use skep_btf::Btf;
 
+use crate::features::Feature;
+
 /// A kernel release, `major.minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
@@ -19,6 +21,75 @@ impl Release {
     pub const fn new(major: u16, minor: u16) -> Release {
         Release { major, minor }
     }
+
+    /// Whether it is `other` or came before it.
+    pub const fn at_most(self, other: Release) -> bool {
+        self.major < other.major || self.major == other.major && self.minor <= other.minor
+    }
+}
+
+impl std::fmt::Display for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A text that is no release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no kernel release: it begins with a major and a minor number, such as 6.18")]
+pub struct ReleaseError {
+    /// The text.
+    pub text: String,
+}
+
+impl std::str::FromStr for Release {
+    type Err = ReleaseError;
+
+    /// Reads `6.18`, or what `uname -r` says: `6.18.44-foo`.
+    fn from_str(text: &str) -> Result<Release, ReleaseError> {
+        Version::from_str(text).map(|version| version.release)
+    }
+}
+
+/// A release with the number of its stable update, as `LINUX_VERSION_CODE` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// 6.18 in 6.18.44.
+    pub release: Release,
+    /// 44 in 6.18.44.
+    pub patch: u32,
+}
+
+impl Version {
+    /// The number that `LINUX_KERNEL_VERSION` externs have and that old kernels wanted in the `version` of kprobe programs: a
+    /// byte for each number, where an update beyond 255 counts as 255.
+    pub const fn code(self) -> u32 {
+        let patch = if self.patch > 255 { 255 } else { self.patch };
+        ((self.release.major as u32) << 16) + ((self.release.minor as u32) << 8) + patch
+    }
+}
+
+impl std::str::FromStr for Version {
+    type Err = ReleaseError;
+
+    /// Reads `6.18` (update 0), or what `uname -r` says: `6.18.44-foo`.
+    fn from_str(text: &str) -> Result<Version, ReleaseError> {
+        let wrong = || ReleaseError { text: text.to_string() };
+        let mut rest = text;
+        let mut number = |dot: bool| -> Option<u32> {
+            let after = if dot { rest.strip_prefix('.')? } else { rest };
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            rest = &after[digits..];
+            after[..digits].parse().ok()
+        };
+        let major = number(false).and_then(|n| u16::try_from(n).ok()).ok_or_else(wrong)?;
+        let minor = number(true).and_then(|n| u16::try_from(n).ok()).ok_or_else(wrong)?;
+        let patch = number(true).unwrap_or(0);
+        if rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Err(wrong());
+        }
+        Ok(Version { release: Release::new(major, minor), patch })
+    }
 }
 
 /// The machine the kernel runs on: it decides the shape of `pt_regs` and what BTF says.
@@ -28,6 +99,27 @@ pub enum Arch {
     X86_64,
     /// 64-bit Arm.
     Aarch64,
+}
+
+impl Arch {
+    /// The name that the kernel gives the machine, as `uname -m` does.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+        }
+    }
+
+    /// The machine that this program was built for; x86-64 if it is none of those here.
+    pub const fn host() -> Arch {
+        if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }
+    }
+}
+
+impl std::fmt::Display for Arch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The kernel that a program is meant for: what it has, not what it is called.
@@ -43,9 +135,126 @@ pub struct Target {
     pub kconfig: BTreeMap<String, String>,
 }
 
+/// Why the host's kernel cannot be a target.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Its release could not be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: &'static str,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// Its release is none.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// Its types are not readable.
+    #[error("{path}: {error}")]
+    Btf {
+        /// The file.
+        path: &'static str,
+        /// What went wrong.
+        error: skep_btf::BtfError,
+    },
+}
+
+const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
 impl Target {
     /// A kernel of this release on this machine, of whose types and configuration nothing is known.
     pub const fn new(release: Release, arch: Arch) -> Target {
         Target { release, arch, btf: None, kconfig: BTreeMap::new() }
+    }
+
+    /// The kernel of this host with its types, where it has any, and the configuration that it shows or that lies in `/boot`.
+    pub fn host() -> Result<Target, HostError> {
+        let read = |path| std::fs::read(path).map_err(|error| HostError::Read { path, error });
+        let uname = String::from_utf8_lossy(&read(OSRELEASE)?).trim().to_string();
+        let version: Version = uname.parse()?;
+        let mut target = Target::new(version.release, Arch::host());
+        match std::fs::read(VMLINUX) {
+            Ok(bytes) => {
+                let btf = Btf::parse(&bytes).map_err(|error| HostError::Btf { path: VMLINUX, error })?;
+                target.btf = Some(Arc::new(btf));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(HostError::Read { path: VMLINUX, error }),
+        }
+        if let Ok(text) = std::fs::read_to_string(format!("/boot/config-{uname}")) {
+            target.kconfig = kconfig(&text);
+        }
+        Ok(target.with_kconfig("LINUX_KERNEL_VERSION", &version.code().to_string()))
+    }
+
+    /// The same kernel with these types.
+    pub fn with_btf(self, btf: Arc<Btf>) -> Target {
+        Target { btf: Some(btf), ..self }
+    }
+
+    /// The same kernel with this value of a `.kconfig` extern.
+    pub fn with_kconfig(mut self, name: &str, value: &str) -> Target {
+        self.kconfig.insert(name.to_string(), value.to_string());
+        self
+    }
+
+    /// The value of `LINUX_KERNEL_VERSION`: what `kconfig` says, or else that of the release without updates.
+    pub fn version_code(&self) -> u32 {
+        let given = self.kconfig.get("LINUX_KERNEL_VERSION").and_then(|value| value.parse().ok());
+        given.unwrap_or(Version { release: self.release, patch: 0 }.code())
+    }
+
+    /// Whether the kernel has what came with release `since`.
+    pub const fn since(&self, since: Release) -> bool {
+        since.at_most(self.release)
+    }
+
+    /// Whether the verifier of this kernel behaves so.
+    pub const fn has(&self, feature: &Feature) -> bool {
+        feature.in_release(self.release)
+    }
+}
+
+/// The `CONFIG_*` lines of a kernel configuration, quotes taken off strings.
+pub fn kconfig(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.trim().split_once('='));
+    let values = lines.filter(|(name, _)| name.starts_with("CONFIG_"));
+    values.map(|(name, value)| (name.to_string(), value.trim_matches('"').to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_and_versions() {
+        for (text, major, minor, patch) in [
+            ("6.18", 6, 18, 0),
+            ("6.18.44-foo", 6, 18, 44),
+            ("5.15.0-91-generic", 5, 15, 0),
+            ("6.19-rc3", 6, 19, 0),
+            ("4.9.337", 4, 9, 337),
+        ] {
+            let version: Version = text.parse().unwrap();
+            assert_eq!(version, Version { release: Release::new(major, minor), patch }, "{text}");
+        }
+        for text in ["", "6", "6.", ".18", "v6.18", "6.x", "6.18.1.2", "99999999999.1"] {
+            assert!(text.parse::<Release>().is_err(), "{text}");
+        }
+        assert_eq!("6.18.44".parse::<Version>().unwrap().code(), 0x06_12_2c);
+        assert_eq!("4.9.337".parse::<Version>().unwrap().code(), 0x04_09_ff);
+        assert_eq!(Release::new(6, 18).to_string(), "6.18");
+        assert!(Release::new(5, 19).at_most(Release::new(6, 0)) && !Release::new(6, 1).at_most(Release::new(6, 0)));
+    }
+
+    #[test]
+    fn what_a_target_says() {
+        let target = Target::new(Release::new(6, 18), Arch::X86_64);
+        assert_eq!(target.version_code(), 0x06_12_00);
+        assert_eq!(target.with_kconfig("LINUX_KERNEL_VERSION", "42").version_code(), 42);
+        let values = kconfig("# CONFIG_A is not set\nCONFIG_HZ=250\nCONFIG_NAME=\"a b\"\nCONFIG_B=m\nother=1\n");
+        assert_eq!(values.len(), 3);
+        assert_eq!(values["CONFIG_NAME"], "a b");
     }
 }

@@ -3,5 +3,6 @@
 mod ask;
 mod contexts;
 mod helpers;
+mod kfuncs;
 mod maps;
 mod programs;

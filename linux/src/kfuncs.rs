@@ -1,0 +1,172 @@
+//! The kernel functions (kfuncs) that programs may call: what BTF does not say of them.
+//!
+//! Names, ids and types are in the kernel's BTF; whether a function acquires, releases, sleeps or may be called from a program
+//! type is not. Program types were asked of Linux 6.18, those that need a trampoline follow the kernel's source; flags are the
+//! source's. Functions of modules, of sched_ext and of HID are not here.
+
+mod rows;
+
+use crate::sets::Users;
+use crate::target::Release;
+
+/// What the verifier knows of a function beyond its flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say what the functions do
+pub enum Role {
+    /// Nothing.
+    Plain,
+    /// Starts, steps and ends the iterator in its first argument.
+    IterNew,
+    IterNext,
+    IterDestroy,
+    /// Allocates an object of the type whose id is the first argument, and frees one.
+    ObjNew,
+    ObjDrop,
+    PercpuObjNew,
+    PercpuObjDrop,
+    RefcountAcquire,
+    /// Lists and trees in map values or objects.
+    ListPush,
+    ListPop,
+    ListPeek,
+    RbtreeAdd,
+    RbtreeRemove,
+    RbtreePeek,
+    RbtreeChild,
+    /// The context as the kernel's own struct.
+    CastToKernCtx,
+    /// A pointer as a read-only pointer to a type.
+    RdonlyCast,
+    /// Sections.
+    RcuLock,
+    RcuUnlock,
+    PreemptDisable,
+    PreemptEnable,
+    IrqSave,
+    IrqRestore,
+    /// `struct bpf_res_spin_lock`.
+    Lock,
+    Unlock,
+    LockIrqSave,
+    UnlockIrqRestore,
+    /// Dynptrs of packets, and pointers into dynptrs.
+    DynptrFromSkb,
+    DynptrFromSkbMeta,
+    DynptrFromXdp,
+    DynptrSlice,
+    DynptrSliceWritable,
+    DynptrClone,
+    /// Ends the program.
+    Throw,
+    /// Calls a function of the program later.
+    WqCallback,
+    TaskWork,
+    /// Left by compilers where code must not be reached.
+    Trap,
+    /// May move the packet.
+    ChangesPacket,
+}
+
+/// A kernel function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KfuncRow {
+    /// The name in BTF.
+    pub name: &'static str,
+    /// Programs that may call it.
+    pub users: Users,
+    /// The release that it came with.
+    pub since: Release,
+    /// What it returns holds a reference.
+    pub acquire: bool,
+    /// Its pointer argument gives up the reference that it holds.
+    pub release: bool,
+    /// It may return NULL.
+    pub ret_null: bool,
+    /// Its pointer arguments must be trusted and not NULL.
+    pub trusted_args: bool,
+    /// Its pointer arguments must be trusted, or valid in the RCU section.
+    pub rcu: bool,
+    /// Must be called within an RCU section.
+    pub rcu_protected: bool,
+    /// May sleep.
+    pub sleepable: bool,
+    /// Needs `CAP_SYS_BOOT`.
+    pub destructive: bool,
+    /// `bpf_fastcall`.
+    pub fastcall: bool,
+    /// What else the verifier knows of it.
+    pub role: Role,
+}
+
+impl KfuncRow {
+    const fn new(name: &'static str, users: Users, since: Release) -> KfuncRow {
+        KfuncRow {
+            name,
+            users,
+            since,
+            acquire: false,
+            release: false,
+            ret_null: false,
+            trusted_args: false,
+            rcu: false,
+            rcu_protected: false,
+            sleepable: false,
+            destructive: false,
+            fastcall: false,
+            role: Role::Plain,
+        }
+    }
+
+    const fn acquire(self) -> KfuncRow {
+        KfuncRow { acquire: true, ..self }
+    }
+
+    const fn release(self) -> KfuncRow {
+        KfuncRow { release: true, ..self }
+    }
+
+    const fn ret_null(self) -> KfuncRow {
+        KfuncRow { ret_null: true, ..self }
+    }
+
+    const fn trusted_args(self) -> KfuncRow {
+        KfuncRow { trusted_args: true, ..self }
+    }
+
+    const fn rcu(self) -> KfuncRow {
+        KfuncRow { rcu: true, ..self }
+    }
+
+    const fn rcu_protected(self) -> KfuncRow {
+        KfuncRow { rcu_protected: true, ..self }
+    }
+
+    const fn sleepable(self) -> KfuncRow {
+        KfuncRow { sleepable: true, ..self }
+    }
+
+    const fn destructive(self) -> KfuncRow {
+        KfuncRow { destructive: true, ..self }
+    }
+
+    const fn fastcall(self) -> KfuncRow {
+        KfuncRow { fastcall: true, ..self }
+    }
+
+    const fn role(self, role: Role) -> KfuncRow {
+        KfuncRow { role, ..self }
+    }
+
+    /// Whether pointer arguments must be trusted: those of a function that releases must be too.
+    pub const fn wants_trusted(&self) -> bool {
+        self.trusted_args || self.release
+    }
+}
+
+/// Every kernel function that has a row.
+pub const KFUNCS: &[KfuncRow] = rows::ROWS;
+
+/// The row of the kernel function of this name.
+pub fn kfunc(name: &str) -> Option<&'static KfuncRow> {
+    KFUNCS.iter().find(|row| row.name == name)
+}
