@@ -30,5 +30,5 @@ pub use names::HelperNames;
 pub use programs::{ProgRow, program};
 pub use sections::{SectionMatch, SectionRow, section};
 pub use sets::{AttachSet, MapSet, ProgSet, Users};
-pub use target::{Arch, HostError, Release, ReleaseError, Target, Version, kconfig};
+pub use target::{Arch, Release, ReleaseError, Target, Version, kconfig};
 pub use types::{AttachType, MapType, ProgType};

@@ -135,57 +135,10 @@ pub struct Target {
     pub kconfig: BTreeMap<String, String>,
 }
 
-/// Why the host's kernel cannot be a target.
-#[derive(Debug, thiserror::Error)]
-pub enum HostError {
-    /// Its release could not be read.
-    #[error("cannot read {path}: {error}")]
-    Read {
-        /// The file.
-        path: &'static str,
-        /// What went wrong.
-        error: std::io::Error,
-    },
-    /// Its release is none.
-    #[error(transparent)]
-    Release(#[from] ReleaseError),
-    /// Its types are not readable.
-    #[error("{path}: {error}")]
-    Btf {
-        /// The file.
-        path: &'static str,
-        /// What went wrong.
-        error: skep_btf::BtfError,
-    },
-}
-
-const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-
 impl Target {
     /// A kernel of this release on this machine, of whose types and configuration nothing is known.
     pub const fn new(release: Release, arch: Arch) -> Target {
         Target { release, arch, btf: None, kconfig: BTreeMap::new() }
-    }
-
-    /// The kernel of this host with its types, where it has any, and the configuration that it shows or that lies in `/boot`.
-    pub fn host() -> Result<Target, HostError> {
-        let read = |path| std::fs::read(path).map_err(|error| HostError::Read { path, error });
-        let uname = String::from_utf8_lossy(&read(OSRELEASE)?).trim().to_string();
-        let version: Version = uname.parse()?;
-        let mut target = Target::new(version.release, Arch::host());
-        match std::fs::read(VMLINUX) {
-            Ok(bytes) => {
-                let btf = Btf::parse(&bytes).map_err(|error| HostError::Btf { path: VMLINUX, error })?;
-                target.btf = Some(Arc::new(btf));
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(HostError::Read { path: VMLINUX, error }),
-        }
-        if let Ok(text) = std::fs::read_to_string(format!("/boot/config-{uname}")) {
-            target.kconfig = kconfig(&text);
-        }
-        Ok(target.with_kconfig("LINUX_KERNEL_VERSION", &version.code().to_string()))
     }
 
     /// The same kernel with these types.

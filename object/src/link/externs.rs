@@ -116,7 +116,7 @@ fn var(object: &Object, entry: &Extern, ty: TypeId, target: &Target) -> Result<F
 fn virtual_value(name: &str, target: &Target) -> Option<u64> {
     let at_least = |major, minor| u64::from(target.release >= skep_linux::Release::new(major, minor));
     match name {
-        "LINUX_KERNEL_VERSION" => Some(u64::from(target.release.major) << 16 | u64::from(target.release.minor) << 8),
+        "LINUX_KERNEL_VERSION" => Some(u64::from(target.version_code())),
         "LINUX_HAS_BPF_COOKIE" => Some(at_least(5, 15)),
         "LINUX_HAS_SYSCALL_WRAPPER" => Some(at_least(4, 17)),
         _ => None,
