@@ -27,7 +27,7 @@ fn prepare_in(c: &mut Call<'_>, format: &[u8], args: &[u64]) -> Result<Prepared,
 
 /// The arguments in the array of `len` bytes that argument `n` points to.
 fn varargs(c: &mut Call<'_>, n: usize, len: u64) -> Result<Vec<u64>, Fail> {
-    if len % 8 != 0 || len > MAX_ARGS * 8 || (len != 0 && c.arg(n) == 0) {
+    if !len.is_multiple_of(8) || len > MAX_ARGS * 8 || (len != 0 && c.arg(n) == 0) {
         return Err(Errno::EINVAL.into());
     }
     let bytes = c.bytes(n, len)?;

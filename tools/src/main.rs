@@ -1,1 +1,4 @@
+//! The `skep` command.
+#![forbid(unsafe_code)]
+
 fn main() {}

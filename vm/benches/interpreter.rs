@@ -1,6 +1,7 @@
 //! Nanoseconds per executed instruction, beside other interpreters that check their accesses, on the same bytecode in one run.
 //!
 //! Criterion's `thrpt` counts instructions: `ns per instruction = 1000 / (Melem/s)`.
+#![allow(missing_docs)] // criterion's macros make public functions
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -13,13 +13,13 @@ use skep_program::Program;
 use skep_world::{Context, Packet, World};
 
 /// Bytes of the memory that calls share.
-pub const MEM: usize = 4096;
+pub(crate) const MEM: usize = 4096;
 /// Bytes of read-only memory, for strings.
-pub const RO: usize = 1024;
+pub(crate) const RO: usize = 1024;
 
 /// An argument of a call.
 #[derive(Debug, Clone, Copy)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// A number.
     Num(u64),
     /// An address in the shared memory.
@@ -32,7 +32,7 @@ pub enum Arg {
 
 /// Calls to make one after the other, in the kernel and here.
 #[derive(Debug, Clone)]
-pub struct Script {
+pub(crate) struct Script {
     pub prog_type: ProgType,
     pub calls: Vec<(Callee, Vec<Arg>)>,
     pub mem: Vec<u8>,
@@ -41,7 +41,7 @@ pub struct Script {
 }
 
 #[derive(Debug, Clone)]
-pub enum Callee {
+pub(crate) enum Callee {
     Helper(u32),
     Kfunc(&'static str),
     /// No call: a store of an address.
@@ -53,45 +53,45 @@ pub enum Callee {
 
 /// What calls left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub rets: Vec<u64>,
     pub mem: Vec<u8>,
     pub packet: Vec<u8>,
 }
 
 impl Script {
-    pub fn new(prog_type: ProgType) -> Script {
+    pub(crate) fn new(prog_type: ProgType) -> Script {
         Script { prog_type, calls: Vec::new(), mem: vec![0; MEM], ro: vec![0; RO], packet: vec![0; 64] }
     }
 
-    pub fn helper(mut self, id: u32, args: &[Arg]) -> Script {
+    pub(crate) fn helper(mut self, id: u32, args: &[Arg]) -> Script {
         self.calls.push((Callee::Helper(id), args.to_vec()));
         self
     }
 
-    pub fn kfunc(mut self, name: &'static str, args: &[Arg]) -> Script {
+    pub(crate) fn kfunc(mut self, name: &'static str, args: &[Arg]) -> Script {
         self.calls.push((Callee::Kfunc(name), args.to_vec()));
         self
     }
 
-    pub fn put(mut self, at: usize, bytes: &[u8]) -> Script {
+    pub(crate) fn put(mut self, at: usize, bytes: &[u8]) -> Script {
         self.mem[at..at + bytes.len()].copy_from_slice(bytes);
         self
     }
 
-    pub fn put_ro(mut self, at: usize, bytes: &[u8]) -> Script {
+    pub(crate) fn put_ro(mut self, at: usize, bytes: &[u8]) -> Script {
         self.ro[at..at + bytes.len()].copy_from_slice(bytes);
         self
     }
 
     /// Stores the address of shared memory at `of` into shared memory at `at`.
-    pub fn store_address(mut self, at: usize, of: usize) -> Script {
+    pub(crate) fn store_address(mut self, at: usize, of: usize) -> Script {
         self.calls.push((Callee::StoreAddress { at, of }, Vec::new()));
         self
     }
 
     /// Runs it in the host's kernel; the error is the verifier's.
-    pub fn in_kernel(&self) -> Result<Outcome, String> {
+    pub(crate) fn in_kernel(&self) -> Result<Outcome, String> {
         let value = MEM + 8 * self.calls.len();
         let shared = MapSpec::new(MapType::Array, 4, value as u32, 1).create().map_err(|e| format!("map: {e}"))?;
         let mut bytes = self.mem.clone();
@@ -153,13 +153,13 @@ impl Script {
     }
 
     /// Runs it in a machine made for it.
-    pub fn in_skep(&self) -> Result<Outcome, Stop> {
+    pub(crate) fn in_skep(&self) -> Result<Outcome, Stop> {
         let mut machine = TestMachine::new(self.prog_type, &self.packet);
         self.run_in(&mut machine)
     }
 
     /// Runs it in a machine.
-    pub fn run_in(&self, machine: &mut TestMachine) -> Result<Outcome, Stop> {
+    pub(crate) fn run_in(&self, machine: &mut TestMachine) -> Result<Outcome, Stop> {
         let mem = Block::from_bytes(&self.mem);
         let ro = Block::from_bytes(&self.ro);
         machine.memory.add(Region::whole(RegionKind::MapValue("shared".into()), mem.clone(), true));
@@ -188,13 +188,13 @@ impl Script {
 
     /// Compares the two.
     #[track_caller]
-    pub fn compare(&self) -> Outcome {
+    pub(crate) fn compare(&self) -> Outcome {
         self.compare_but(0..0)
     }
 
     /// Compares the two but for this part of the memory, which holds addresses.
     #[track_caller]
-    pub fn compare_but(&self, hole: std::ops::Range<usize>) -> Outcome {
+    pub(crate) fn compare_but(&self, hole: std::ops::Range<usize>) -> Outcome {
         let mut ours = self.in_skep().unwrap_or_else(|stop| panic!("{stop:?} of {:?}", self.calls));
         let mut theirs = self.in_kernel().unwrap_or_else(|e| panic!("{e} of {:?}", self.calls));
         ours.mem[hole.clone()].fill(0);
@@ -235,7 +235,7 @@ fn wide(dst: u8, pseudo: u8, map: i32) -> RawInsn {
     RawInsn::new(0x18, dst, pseudo, 0, map)
 }
 
-pub fn body(callee: &Callee) -> HelperFn {
+pub(crate) fn body(callee: &Callee) -> HelperFn {
     match callee {
         Callee::Helper(id) => skep_helpers::helper(*id).unwrap_or_else(|| panic!("no body of helper {id}")),
         Callee::Kfunc(name) => skep_helpers::kfunc(name).unwrap_or_else(|| panic!("no body of {name}")),
@@ -244,7 +244,7 @@ pub fn body(callee: &Callee) -> HelperFn {
 }
 
 /// The types of the host's kernel.
-pub fn kernel_btf() -> skep_btf::Btf {
+pub(crate) fn kernel_btf() -> skep_btf::Btf {
     use std::sync::OnceLock;
     static BTF: OnceLock<skep_btf::Btf> = OnceLock::new();
     BTF.get_or_init(|| {
@@ -255,7 +255,7 @@ pub fn kernel_btf() -> skep_btf::Btf {
 }
 
 /// Says so and returns false where the kernel cannot be asked.
-pub fn kernel() -> bool {
+pub(crate) fn kernel() -> bool {
     match Kernel::available() {
         Ok(()) => true,
         Err(why) => {
@@ -265,8 +265,11 @@ pub fn kernel() -> bool {
     }
 }
 
+/// What stands for a function of the program: given its address and arguments.
+pub(crate) type Callback = fn(&mut TestMachine, u64, [u64; 5]) -> Result<u64, Stop>;
+
 /// State of a run without instructions.
-pub struct TestMachine {
+pub(crate) struct TestMachine {
     pub memory: Memory,
     pub world: World,
     pub context: Context,
@@ -274,11 +277,11 @@ pub struct TestMachine {
     pub program: Program,
     pub maps: Vec<Arc<dyn Map>>,
     /// Addresses that callbacks were called with, and what they return.
-    pub callback: Option<fn(&mut TestMachine, u64, [u64; 5]) -> Result<u64, Stop>>,
+    pub callback: Option<Callback>,
 }
 
 impl TestMachine {
-    pub fn new(prog_type: ProgType, packet: &[u8]) -> TestMachine {
+    pub(crate) fn new(prog_type: ProgType, packet: &[u8]) -> TestMachine {
         let target = Target { release: Release::new(6, 18), arch: Arch::X86_64, btf: None, kconfig: Default::default() };
         let mut memory = Memory::new();
         let context = context(prog_type, packet, &mut memory);
@@ -312,7 +315,7 @@ impl TestMachine {
     }
 
     /// User memory with these bytes; its address.
-    pub fn user(&mut self, bytes: &[u8], writable: bool) -> u64 {
+    pub(crate) fn user(&mut self, bytes: &[u8], writable: bool) -> u64 {
         let block = Block::from_bytes(bytes);
         let region = Region { kind: RegionKind::User, offset: 0, len: bytes.len(), shape: Shape::Flat, writable, block };
         let addr = region.start();
