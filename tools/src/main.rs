@@ -1,4 +1,19 @@
-//! The `skep` command.
+//! *What it is*: the `skep` command.
+//!
+//! *Invariant*: answers go to standard output, all else to standard error; the exit code is one of [`exit::Exit`].
+//!
+//! *Start here*: [`cli::Cli`] has the verbs, `cmd` a file for each.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+mod cmd;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    exit::finish(cmd::dispatch(&cli))
+}

@@ -1,0 +1,38 @@
+//! One file per verb: its arguments, and `run`, which writes the answer.
+
+pub(crate) mod asm;
+pub(crate) mod diff;
+pub(crate) mod disasm;
+pub(crate) mod info;
+pub(crate) mod plugin;
+pub(crate) mod run;
+
+use std::io::{BufWriter, Write};
+
+use crate::cli::{Cli, Command, Format};
+use crate::exit::{Exit, Failure};
+
+/// What every verb gets beside its arguments.
+pub(crate) struct Io<'a> {
+    /// Standard output; colours are taken off where it is no terminal.
+    pub(crate) out: &'a mut dyn Write,
+    /// How answers are written.
+    pub(crate) format: Format,
+}
+
+/// Runs the verb.
+pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut io = Io { out: &mut out, format: cli.format };
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, &mut io),
+        Command::Info(args) => info::run(args, &mut io),
+        Command::Disasm(args) => disasm::run(args, &mut io),
+        Command::Asm(args) => asm::run(args, &mut io),
+        Command::Diff(args) => diff::run(args, &mut io),
+        Command::Plugin(args) => plugin::run(args, &mut io),
+    };
+    // What was written before a failure is part of the answer.
+    out.flush()?;
+    result
+}
