@@ -1,4 +1,14 @@
 //! *What it is*: one corpus, every engine; real kernels as oracles; differential runs.
 //!
 //! *Invariant*: what was not asked of a kernel, or of a suite that others wrote, is not reported as agreed.
+//!
+//! *Start here*: [`suite`] for cases of bare instructions, [`corpus`] for recorded kernel loads, [`oracle`] for this host's kernel,
+//! [`diff`] for what differs between two engines.
 #![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod diff;
+pub mod generate;
+pub mod oracle;
+pub mod plugin;
+pub mod suite;

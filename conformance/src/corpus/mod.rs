@@ -1,0 +1,1 @@
+//! Readers of recorded kernel loads and verdicts.

@@ -1,0 +1,1 @@
+//! The first difference between what two engines made of one input.

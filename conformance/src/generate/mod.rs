@@ -1,0 +1,1 @@
+//! Inputs generated from a seed.

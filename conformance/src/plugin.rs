@@ -1,0 +1,1 @@
+//! The plug-in protocol of the bpf_conformance suite: its own runner can drive skep.
