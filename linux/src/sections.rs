@@ -109,7 +109,7 @@ pub struct SectionMatch<'a> {
     pub row: &'static SectionRow,
     /// What follows the row's name and the `/`: a function, `category/tracepoint`, an iterator. Empty if nothing does.
     pub rest: &'a str,
-    /// No libbpf of today takes the name: the row is [`SectionRow::legacy`], or matched as libbpf did before 1.0.
+    /// No libbpf of today takes the name: the row is a legacy one, or matched as libbpf did before 1.0.
     pub legacy: bool,
 }
 
