@@ -1,6 +1,7 @@
 //! What can be wrong with an object.
 
-use skep_btf::{BtfError, ExtError, Kind, PathError};
+use skep_btf::value::{SetError, ValueError};
+use skep_btf::{BtfError, ExtError, Kind};
 
 use crate::elf::ElfError;
 
@@ -329,32 +330,16 @@ pub enum GlobalProblem {
     /// Several sections have one.
     #[error("sections {} each have one", list(.0))]
     Ambiguous(Vec<String>),
-    /// The path does not lead to a field.
-    #[error("{0}")]
-    Path(#[from] PathError),
-    /// A pointer on the way.
-    #[error("the path leads through a pointer")]
-    Pointer,
     /// BTF has no size for it, or it leaves its section.
     #[error("it lies outside its section")]
     OutOfSection,
     /// It is read-only before load too.
     #[error("values of section `{0}` come from the target and cannot be set")]
     Fixed(String),
-    /// The value is not of the variable's type.
-    #[error("`{value}` is no value of a {kind:?}")]
-    Value {
-        /// What was given.
-        value: String,
-        /// The kind of the variable's type.
-        kind: Kind,
-    },
-    /// The value is too large.
-    #[error("`{value}` does not fit {bits} bits")]
-    Range {
-        /// What was given.
-        value: String,
-        /// Bits of the variable.
-        bits: u32,
-    },
+    /// The path leads nowhere, or the bytes are no value of the type.
+    #[error(transparent)]
+    Read(#[from] ValueError),
+    /// The path leads nowhere, or the value does not fit.
+    #[error(transparent)]
+    Set(#[from] SetError),
 }

@@ -14,6 +14,7 @@ mod error;
 mod externs;
 mod fixup;
 mod functions;
+mod globals;
 mod link;
 mod maps;
 mod object;
@@ -26,6 +27,7 @@ pub use elf::ElfError;
 pub use error::{
     DatasecProblem, ExternProblem, FunctionProblem, GlobalProblem, MapProblem, ObjectError, RelocationProblem, SectionProblem,
 };
+pub use globals::Global;
 pub use link::{KconfigProblem, Linker, RelocateError};
 pub use object::{ExternClass, ExternRef, Object, ProgramRef};
 pub use options::{Options, Repairs};

@@ -37,7 +37,7 @@ pub(crate) struct Data {
 
 /// A compiled object, as it is in the file: nothing in it depends on the host or on a kernel.
 ///
-/// An object does not change: what a run presets (globals, map sizes) is said when an instance is built.
+/// Global variables can be set ([`Object::set_global`]) before programs are made of it ([`ProgramRef::relocate`]).
 #[derive(Debug, Clone)]
 pub struct Object {
     pub(crate) data: Data,
