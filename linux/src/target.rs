@@ -6,6 +6,7 @@ use std::sync::Arc;
 use skep_btf::Btf;
 
 use crate::features::Feature;
+use crate::recorded::{RecordedError, recorded};
 
 /// A kernel release, `major.minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +140,18 @@ impl Target {
     /// A kernel of this release on this machine, of whose types and configuration nothing is known.
     pub const fn new(release: Release, arch: Arch) -> Target {
         Target { release, arch, btf: None, kconfig: BTreeMap::new() }
+    }
+
+    /// A kernel of this release on this machine, with the types, the configuration and the version of the one that is recorded
+    /// for them; without, where none is.
+    ///
+    /// # Errors
+    /// A recording that is damaged.
+    pub fn of(release: Release, arch: Arch) -> Result<Target, RecordedError> {
+        let plain = Target::new(release, arch);
+        let Some(kernel) = recorded(release, arch)? else { return Ok(plain) };
+        let known = Target { btf: Some(Arc::clone(&kernel.btf)), kconfig: kernel.kconfig.clone(), ..plain };
+        Ok(known.with_kconfig("LINUX_KERNEL_VERSION", &kernel.version.code().to_string()))
     }
 
     /// The same kernel with these types.
