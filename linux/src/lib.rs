@@ -20,6 +20,7 @@ pub mod sections;
 pub mod sets;
 mod target;
 mod types;
+pub mod verdicts;
 
 pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
@@ -34,3 +35,4 @@ pub use sections::{SectionMatch, SectionRow, section};
 pub use sets::{AttachSet, MapSet, ProgSet, Users};
 pub use target::{Arch, Release, ReleaseError, Target, Version, kconfig};
 pub use types::{AttachType, MapType, ProgType};
+pub use verdicts::Meaning;

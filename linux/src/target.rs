@@ -111,6 +111,22 @@ impl Arch {
         }
     }
 
+    /// The registers that hold a function's arguments, first to last, by their names in `pt_regs`.
+    pub const fn argument_registers(self) -> &'static [&'static str] {
+        match self {
+            Arch::X86_64 => &["di", "si", "dx", "cx", "r8", "r9"],
+            Arch::Aarch64 => &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"],
+        }
+    }
+
+    /// The register that holds what a function returns, by its name in `pt_regs`.
+    pub const fn result_register(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "ax",
+            Arch::Aarch64 => "regs[0]",
+        }
+    }
+
     /// The machine that this program was built for; x86-64 if it is none of those here.
     pub const fn host() -> Arch {
         if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }

@@ -62,6 +62,8 @@ struct Object {
     block: Arc<Block>,
     /// Bytes of the copy of each CPU, for per-CPU variables.
     per_cpu: Option<u64>,
+    /// Whether it lies in user memory.
+    user: bool,
 }
 
 /// The objects of a world, in the order in which they were made. A clone of a world has the same objects, not copies of them: their
@@ -87,7 +89,10 @@ impl Objects {
 
     /// Regions of the objects from the `from`th on.
     pub fn regions(&self, from: usize) -> impl Iterator<Item = Region> + '_ {
-        let region = |object: &Object| Region::whole(RegionKind::Kernel(object.name.clone()), object.block.clone(), false);
+        let region = |object: &Object| match object.user {
+            true => Region::whole(RegionKind::User, object.block.clone(), true),
+            false => Region::whole(RegionKind::Kernel(object.name.clone()), object.block.clone(), false),
+        };
         self.list.iter().skip(from).map(region)
     }
 
@@ -134,7 +139,31 @@ impl World {
             _empty_or_absurd => None,
         };
         let block = block.ok_or(KernelObjectError::Size { name: name.clone(), bytes })?;
-        Ok(self.objects.add(Object { ty, name: name.into(), block, per_cpu }))
+        Ok(self.objects.add(Object { ty, name: name.into(), block, per_cpu, user: false }))
+    }
+
+    /// Makes a piece of user memory with these bytes, and gives its address: programs reach it as user memory alone.
+    ///
+    /// # Errors
+    /// [`KernelObjectError::Size`] for no bytes, or absurdly many.
+    pub fn new_user_memory(&mut self, bytes: &[u8]) -> Result<u64, KernelObjectError> {
+        self.new_memory("user memory", bytes, true)
+    }
+
+    /// Makes a piece of kernel memory without a type, with these bytes, and gives its address.
+    ///
+    /// # Errors
+    /// As [`World::new_user_memory`].
+    pub fn new_kernel_memory(&mut self, bytes: &[u8]) -> Result<u64, KernelObjectError> {
+        self.new_memory("kernel memory", bytes, false)
+    }
+
+    fn new_memory(&mut self, name: &str, bytes: &[u8], user: bool) -> Result<u64, KernelObjectError> {
+        let block = match bytes.len() as u64 {
+            1..=MAX_OBJECT => Block::from_bytes(bytes),
+            bytes => return Err(KernelObjectError::Size { name: name.to_owned(), bytes }),
+        };
+        Ok(self.objects.add(Object { ty: TypeId::VOID, name: name.into(), block, per_cpu: None, user }))
     }
 
     /// Sets the field that a path leads to in the object at `addr`. Pointers on the way that are NULL get objects to point to.
@@ -334,6 +363,17 @@ mod tests {
         ));
         assert!(matches!(world.set(task, "nobody", 1), Err(KernelObjectError::Path(_))));
         assert!(matches!(world.set(task + 8, "tgid", 1), Err(KernelObjectError::NoObject(_))));
+    }
+
+    #[test]
+    fn memory_of_the_user_is_apart_from_that_of_the_kernel() {
+        let mut world = world();
+        let user = world.new_user_memory(b"/etc/passwd\0").unwrap();
+        let kernel = world.new_kernel_memory(&[1, 2]).unwrap();
+        let kinds: Vec<_> = world.objects.regions(0).map(|region| (region.start(), region.kind, region.writable)).collect();
+        assert!(kinds.contains(&(user, RegionKind::User, true)));
+        assert!(kinds.contains(&(kernel, RegionKind::Kernel("kernel memory".into()), false)));
+        assert!(matches!(world.new_user_memory(&[]), Err(KernelObjectError::Size { bytes: 0, .. })));
     }
 
     #[test]
