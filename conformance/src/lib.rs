@@ -9,6 +9,10 @@
 pub mod corpus;
 pub mod diff;
 pub mod generate;
+pub mod hex;
+mod insns;
 pub mod oracle;
 pub mod plugin;
 pub mod suite;
+
+pub use insns::{PartialSlot, slots};

@@ -136,6 +136,14 @@ impl<H: Hook> Strict<H> {
         Strict { set: vec![ENTRY], after_call: false, inside }
     }
 
+    /// The same for runs that begin with this register set too.
+    pub fn with_set(mut self, register: Reg) -> Strict<H> {
+        if let Some(entry) = self.set.first_mut() {
+            *entry |= 1 << register.number();
+        }
+        self
+    }
+
     /// The hook inside.
     pub fn into_inside(self) -> H {
         self.inside
