@@ -13,7 +13,9 @@ mod raw;
 mod small;
 mod table;
 
+mod arena;
 mod control;
+
 mod cpu;
 mod format;
 mod map;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::HelperFn;
 use crate::call::{HelperBody, KfuncBody};
-use crate::{control, cpu, map, perf, print, probe, ringbuf, string, task, time};
+use crate::{arena, control, cpu, map, perf, print, probe, ringbuf, string, task, time};
 
 /// Helpers by family: the families of the rows in `skep-linux`.
 const FAMILIES: &[(&str, &[HelperBody])] = &[
@@ -22,7 +22,7 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
 ];
 
 /// Kfuncs by family.
-const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[("probe", probe::KFUNCS), ("string", string::KFUNCS)];
+const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[("arena", arena::KFUNCS), ("probe", probe::KFUNCS), ("string", string::KFUNCS)];
 
 /// The body of helper `id`, the number in a call instruction; `None` if skep has none.
 pub fn helper(id: u32) -> Option<HelperFn> {

@@ -16,8 +16,10 @@ use crate::values::allocate;
 use crate::{Base, CreateOptions, Map, Slot};
 
 const PAGE: u64 = 4096;
-/// Where user space sees an arena whose definition does not say.
-const USER_START: u64 = 0x7000_0000_0000;
+/// Where user space sees an arena whose definition does not say: not at a multiple of 4 GiB, unless it is that large, so that the low half
+/// of no page's address is 0.
+const USER_START: u64 = 0x7000_0000_0000 | USER_GAP;
+const USER_GAP: u64 = 1 << 28;
 
 /// Pages of memory.
 #[derive(Debug)]
@@ -51,13 +53,18 @@ impl Arena {
         if len > options.max_bytes {
             return Err(Errno::ENOMEM);
         }
+        let user_start = match def.map_extra {
+            0 if len <= (1 << 32) - USER_GAP => USER_START,
+            0 => USER_START - USER_GAP,
+            given => given,
+        };
         let block = allocate((len + PAGE) as usize, options.max_bytes.saturating_add(PAGE))?;
         let first = (block.addr().next_multiple_of(PAGE) - block.addr()) as usize;
         Ok(Arena {
             base: Base::new(def, options, def.max_entries),
             block,
             first,
-            user_start: if def.map_extra == 0 { USER_START } else { def.map_extra },
+            user_start,
             free: Mutex::new(BTreeMap::from([(0, def.max_entries)])),
         })
     }
@@ -144,6 +151,18 @@ impl Arena {
     pub fn touch(&self, at: u64) -> bool {
         let page = at & !(PAGE - 1);
         self.is_allocated(at) || (at != 0 && self.alloc_pages(page, 1, -1, 0).is_some())
+    }
+
+    /// Writes from `offset` of the arena on, as user space does: the pages there become present. `EFAULT`, and nothing is written, if the
+    /// bytes leave the arena.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= u64::from(self.base.def().max_entries) * PAGE);
+        let end = end.ok_or(Errno::EFAULT)?;
+        for page in (offset / PAGE..end.div_ceil(PAGE)).map(|page| page * PAGE) {
+            self.touch(self.user_start + page);
+        }
+        self.block.write(self.first + offset as usize, bytes);
+        Ok(())
     }
 
     /// Whether the page of a user address is allocated.

@@ -37,24 +37,16 @@ pub(crate) struct Image {
 pub(crate) struct Missing {
     /// Loads give 0: the program type can hold kernel pointers, whose loads the kernel lets fail so.
     pub(crate) reads_zero: bool,
-    /// Stores are dropped: pages of an arena that are not there.
-    pub(crate) drops_writes: bool,
 }
 
 impl Missing {
     fn of(program: &Program) -> Missing {
-        let arena = program.maps.iter().any(|map| map.map_type == skep_linux::MapType::Arena);
-        Missing { reads_zero: arena || holds_kernel_pointers(program.prog_type), drops_writes: arena }
+        Missing { reads_zero: holds_kernel_pointers(program.prog_type) }
     }
 
     /// The value of a load that `fault` refused.
     pub(crate) fn load(self, fault: Fault) -> Result<u64, Trap> {
         if self.reads_zero && nowhere(&fault) { Ok(0) } else { Err(Trap::Fault(fault)) }
-    }
-
-    /// What becomes of a store that `fault` refused.
-    pub(crate) fn store(self, fault: Fault) -> Result<(), Trap> {
-        if self.drops_writes && nowhere(&fault) { Ok(()) } else { Err(Trap::Fault(fault)) }
     }
 }
 
@@ -167,10 +159,10 @@ mod tests {
 
     #[test]
     fn only_loads_of_kernel_pointers_read_zero() {
-        let missing = Missing { reads_zero: true, drops_writes: false };
+        let missing = Missing { reads_zero: true };
         let fault = |why| Fault { addr: 8, size: 8, access: Access::Read, why };
         assert_eq!(missing.load(fault(Why::Unmapped)), Ok(0));
         assert!(missing.load(fault(Why::Misaligned)).is_err());
-        assert!(missing.store(fault(Why::Unmapped)).is_err());
+        assert!(Missing { reads_zero: false }.load(fault(Why::Unmapped)).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_helpers::{HelperFn, Machine, Stop};
+use skep_maps::{Arena, Map, flags};
 
 use crate::image::Image;
 
@@ -42,6 +43,53 @@ pub(crate) struct Linked {
     pub(crate) links: Vec<u64>,
     /// What its calls go to, in the order of [`Image::calls`].
     pub(crate) calls: Vec<Outside>,
+    /// The arena among its maps: no program has two.
+    pub(crate) arena: Option<Arc<dyn Map>>,
     /// Helpers that `callx` finds by number: none in programs for a kernel.
     pub(crate) by_number: BTreeMap<u64, Outside>,
+}
+
+/// Bytes on both sides of the 4 GiB of an arena that offsets in instructions can reach: nothing is ever there.
+const GUARD: u64 = 1 << 15;
+
+impl Linked {
+    fn arena(&self) -> Option<&Arena> {
+        self.arena.as_ref()?.as_any().downcast_ref()
+    }
+
+    /// What `addr_space_cast` makes of a pointer that programs may load through: the address that user space sees it at. NULL stays
+    /// NULL.
+    pub(crate) fn user_pointer(&self, pointer: u64) -> u64 {
+        let low = u64::from(pointer as u32);
+        match self.arena() {
+            Some(arena) if low != 0 && arena.def().flags & flags::BPF_F_NO_USER_CONV == 0 => {
+                arena.user_start() & !0xffff_ffff | low
+            }
+            Some(_) | None => low,
+        }
+    }
+
+    /// Where an access of a program through a pointer into its arena lies in the memory of the host. Such pointers are the low half of
+    /// the address that user space has for the place.
+    pub(crate) fn arena_place(&self, addr: u64, size: u64) -> ArenaPlace {
+        let Some(arena) = self.arena() else {
+            return ArenaPlace::NoPointer;
+        };
+        if addr.wrapping_add(GUARD) >= (1 << 32) + 2 * GUARD {
+            return ArenaPlace::NoPointer;
+        }
+        let there = addr >> 32 == 0 && arena.is_allocated(addr) && arena.is_allocated(addr.wrapping_add(size - 1));
+        if there { ArenaPlace::At(arena.kernel_addr(addr)) } else { ArenaPlace::Absent }
+    }
+}
+
+/// What an address is to the arena of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArenaPlace {
+    /// No pointer into it.
+    NoPointer,
+    /// A page that is not there: loads from it give 0, stores to it are dropped.
+    Absent,
+    /// This address of the host.
+    At(u64),
 }

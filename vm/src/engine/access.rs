@@ -2,10 +2,11 @@
 
 use skep_helpers::Trap;
 use skep_isa::{Operand, Reg, Size, eval};
-use skep_memory::{Access, Fault, RegionKind, Span, Why};
+use skep_memory::{Access, Fault, Region, RegionKind, Span, Why};
 
 use super::op::{Handler, Op};
 use super::{Core, Event};
+use crate::link::ArenaPlace;
 
 /// What an instruction's last access fell into: good for the next one as long as the regions stay as they are.
 #[derive(Debug, Clone)]
@@ -132,12 +133,34 @@ fn store_slow(core: &mut Core, pc: usize, addr: u64, size: u64, value: u64) -> u
     }
 }
 
+/// Why an access reaches nothing.
+pub(super) enum Refused {
+    /// A page of the arena that is not there: what the kernel lets fail in silence.
+    Absent,
+    /// Everything else.
+    Fault(Fault),
+}
+
 impl Core {
+    /// The region of an access, and where in its block it lies.
+    pub(super) fn find(&self, addr: u64, size: u64, access: Access) -> Result<(&Region, usize), Refused> {
+        let fault = match self.memory.check(addr, size, access) {
+            Ok(found) => return Ok(found),
+            Err(fault) => fault,
+        };
+        match self.linked.arena_place(addr, size) {
+            ArenaPlace::At(place) => self.memory.check(place, size, access).map_err(Refused::Fault),
+            ArenaPlace::Absent => Err(Refused::Absent),
+            ArenaPlace::NoPointer => Err(Refused::Fault(fault)),
+        }
+    }
+
     /// A load that its cache entry did not serve.
     fn load(&mut self, pc: usize, addr: u64, size: u64) -> Result<u64, Trap> {
-        let (region, at) = match self.memory.check(addr, size, Access::Read) {
+        let (region, at) = match self.find(addr, size, Access::Read) {
             Ok(found) => found,
-            Err(fault) => return self.linked.image.missing.load(fault),
+            Err(Refused::Absent) => return Ok(0),
+            Err(Refused::Fault(fault)) => return self.linked.image.missing.load(fault),
         };
         match &region.kind {
             RegionKind::Context => Ok(self.context.load((addr - region.start()) as usize, size as usize)?),
@@ -154,13 +177,14 @@ impl Core {
 
     /// A store that its cache entry did not serve.
     fn store(&mut self, pc: usize, addr: u64, size: u64, value: u64) -> Result<(), Trap> {
-        let (region, at) = match self.memory.check(addr, size, Access::Write) {
+        let (region, at) = match self.find(addr, size, Access::Write) {
             Ok(found) => found,
-            Err(fault) => return self.linked.image.missing.store(fault),
+            Err(Refused::Absent) => return Ok(()),
+            Err(Refused::Fault(fault)) => return Err(Trap::Fault(fault)),
         };
         match &region.kind {
             RegionKind::Context => Ok(self.context.store((addr - region.start()) as usize, size as usize, value)?),
-            RegionKind::User => self.linked.image.missing.store(Fault { addr, size, access: Access::Write, why: Why::Unmapped }),
+            RegionKind::User => Err(Trap::Fault(Fault { addr, size, access: Access::Write, why: Why::Unmapped })),
             _plain => {
                 region.block.store(at, size as usize, value);
                 if let (Some(span), Some(entry)) = (region.span(addr, size), self.cache.get_mut(pc)) {

@@ -132,7 +132,13 @@ pub(super) fn swap(order: ByteOrder, size: Size) -> Handler {
     swaps!(order, size; B, H, W, Dw)
 }
 
-/// Arena pointers are host addresses in both address spaces, so a cast moves them as they are.
-pub(super) fn cast() -> Handler {
-    mov(Width::W64, Operand::Reg(skep_isa::Reg::R0))
+/// `addr_space_cast`. Pointers that a program may load through are the low half of those that user space has.
+pub(super) fn cast(to: u16) -> Handler {
+    match to {
+        0 => mov(Width::W32, Operand::Reg(skep_isa::Reg::R0)),
+        _user => |core, op, pc| {
+            core.regs[op.dst()] = core.linked.user_pointer(core.regs[op.src()]);
+            pc + 1
+        },
+    }
 }

@@ -7,6 +7,7 @@ use skep_helpers::Trap;
 use skep_isa::{AtomicOp, Size};
 use skep_memory::{Access, Fault, Why};
 
+use super::access::Refused;
 use super::op::{Handler, Op};
 use super::{Core, Event};
 
@@ -88,9 +89,11 @@ impl Core {
     fn atomic(&mut self, addr: u64, op: AtomicOp, size: Size, src: u64) -> Result<u64, Trap> {
         let bytes = u64::from(size.bytes());
         let refuse = |why| Trap::Fault(Fault { addr, size: bytes, access: Access::Write, why });
-        let (region, at) = match self.memory.check(addr, bytes, Access::Write) {
+        let (region, at) = match self.find(addr, bytes, Access::Write) {
             Ok(found) => found,
-            Err(fault) => return self.linked.image.missing.load(fault),
+            // The register keeps what it held.
+            Err(Refused::Absent) => return Ok(if op == AtomicOp::Cmpxchg { self.regs[0] } else { src }),
+            Err(Refused::Fault(fault)) => return Err(Trap::Fault(fault)),
         };
         if !region.kind.is_plain() {
             return Err(refuse(Why::NotPlain(region.kind.clone())));

@@ -71,7 +71,7 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
         Insn::MovSx { width, from, dst, src } => plain(alu::mov_sx(width, from)).dst_is(dst).src_is(src),
         Insn::Neg { width, dst } => plain(alu::neg(width)).dst_is(dst),
         Insn::Swap { order, size, dst } => plain(alu::swap(order, size)).dst_is(dst),
-        Insn::AddrSpaceCast { dst, src, to: _, from: _ } => plain(alu::cast()).dst_is(dst).src_is(src),
+        Insn::AddrSpaceCast { dst, src, to, from: _ } => plain(alu::cast(to)).dst_is(dst).src_is(src),
         Insn::LoadWide { dst, value } => wide(value, slot, needs).dst_is(dst),
         Insn::Load { size, signed, dst, base, off } => {
             plain(access::load(size, signed, base)).dst_is(dst).src_is(base).off_is(off.into())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skep_btf::{Btf, Kind};
 use skep_isa::{Callee, TargetError, Wide};
 use skep_linux::{MapType, Target};
-use skep_maps::{CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
+use skep_maps::{Arena, CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
 use skep_object::{Linker, Object, ObjectError, RelocateError};
 use skep_program::{MapDef, Program};
 use skep_world::{Context, KernelObjectError, World};
@@ -232,7 +232,8 @@ impl Builder {
             links.push(self.value(&image, *slot, *wide, own, maps)?);
         }
         let calls = image.calls.iter().map(|callee| self.callee(&image, *callee)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Linked { index, image: Arc::new(image), links, calls, by_number: BTreeMap::new() })
+        let arena = own.iter().map(|at| &maps[*at].map).find(|map| map.def().map_type == MapType::Arena).cloned();
+        Ok(Linked { index, image: Arc::new(image), links, calls, arena, by_number: BTreeMap::new() })
     }
 
     /// The value of a wide load.
@@ -248,6 +249,9 @@ impl Builder {
             Wide::MapIndex(map) => Ok(map_at(map)?.handle().addr()),
             Wide::MapIndexValue { index, off } => {
                 let map = map_at(index)?;
+                if let Some(arena) = map.as_any().downcast_ref::<Arena>() {
+                    return Ok(arena.user_start().wrapping_add(off as u32 as u64));
+                }
                 let value = map
                     .direct_value()
                     .map_err(|errno| wrong(format!("map `{}` has no direct values: {errno}", map.def().name)))?;
@@ -362,6 +366,13 @@ impl Maps {
         if let Some(events) = map.as_any().downcast_ref::<PerfEventArray>() {
             events.open_all();
         }
+        if let (Some(arena), Some(data)) = (map.as_any().downcast_ref::<Arena>(), &def.arena_data) {
+            arena.write(data.offset, &data.bytes).map_err(|errno| BuildError::Slot {
+                map: def.name.clone(),
+                key: 0,
+                what: format!("its variables do not fit: {errno}"),
+            })?;
+        }
         self.entries.push(Entry { def: def.clone(), map });
         Ok(self.entries.len() - 1)
     }
@@ -391,13 +402,11 @@ fn fill_slots(maps: &[Entry], programs: &[Arc<Program>]) -> Result<(), BuildErro
     Ok(())
 }
 
-/// Puts a map into a map of maps.
+/// Puts a map into a map of maps, under a number as loaders write it.
 fn set_inner(outer: &dyn Map, key: u32, inner: &Arc<dyn Map>) -> Result<(), String> {
-    let _ = (key, inner);
-    match outer.def().map_type {
-        MapType::ArrayOfMaps | MapType::HashOfMaps => Err("maps of maps are not simulated".into()),
-        other => Err(format!("{} has no maps or programs in it", other.name())),
-    }
+    let mut bytes = key.to_le_bytes().to_vec();
+    bytes.resize(outer.def().key_size as usize, 0);
+    outer.user_update_map(&bytes, inner.clone(), 0).map_err(|errno| errno.to_string())
 }
 
 /// Where the fields of `struct bpf_map` lie in a kernel; `None` if it does not say.
@@ -420,5 +429,5 @@ fn handle_layout(btf: &Btf) -> Option<HandleLayout> {
 /// A program without instructions, for instances of maps alone.
 fn nothing() -> Linked {
     let image = Image::new(Arc::new(crate::raw::bare(&[]))).unwrap_or_else(|_| unreachable!("no instructions, no jumps"));
-    Linked { index: 0, image: Arc::new(image), links: Vec::new(), calls: Vec::new(), by_number: BTreeMap::new() }
+    Linked { index: 0, image: Arc::new(image), links: Vec::new(), calls: Vec::new(), arena: None, by_number: BTreeMap::new() }
 }

@@ -1,0 +1,4 @@
+//! Small programs on this host's kernel and in skep: both must return the same, and leave the same packet and context.
+
+mod arena;
+mod both;
