@@ -134,6 +134,20 @@ impl Map {
         Ok(entries)
     }
 
+    /// The values of an array, one after the other, in as few system calls as there are. `ENOTSUPP` for types without batches.
+    pub fn read_array(&self) -> Result<Vec<u8>, Errno> {
+        let count = sys::map_info(self.as_fd())?.max_entries;
+        let n = count as usize;
+        let (mut keys, mut values) = (vec![0; n * self.key_len()], vec![0; n * self.value_len()]);
+        let mut next = Vec::new();
+        let (keys, elems) = (&mut keys[..], Some(&mut values[..]));
+        let batch = Batch { token: None, next: &mut next, keys, values: elems, count, elem_flags: 0, flags: 0 };
+        match self.fd.batch(sys::MAP_LOOKUP_BATCH, batch) {
+            Ok(_) | Err((Errno::ENOENT, _)) => Ok(values),
+            Err((e, _)) => Err(e),
+        }
+    }
+
     /// `BPF_MAP_LOOKUP_BATCH`, or `BPF_MAP_LOOKUP_AND_DELETE_BATCH` if `delete`: up to `count` entries from `from`, which an
     /// earlier page named.
     pub fn lookup_batch(&self, from: Option<&[u8]>, count: u32, flags: u64, delete: bool) -> Result<BatchPage, Errno> {

@@ -1,1 +1,13 @@
-//! The first difference between what two engines made of one input.
+//! Programs run in skep and in the kernel of this host with the same input and map contents, and the first difference between them.
+//!
+//! What cannot be equal is found by asking the kernel again: see `docs/diff.md`.
+
+mod compare;
+mod report;
+mod run;
+mod simulated;
+
+pub use compare::{Aspect, Difference, Item, Place, Unstable, Value, differences};
+pub use report::{Divergence, ProgramReport, Report, Verdict};
+pub use run::{Inputs, Options, object};
+pub use simulated::{Simulated, SimulatedError};

@@ -169,7 +169,7 @@ fn fields(context: &Context, input: &Input) -> Result<(), InputError> {
 pub(crate) fn finish(program: &Program, input: &Input, context: &Context) -> Output {
     match shape(program.prog_type) {
         Shape::Skb { link_layer } => skb::finish(input, context, link_layer),
-        Shape::Xdp => xdp::finish(context),
+        Shape::Xdp => xdp::finish(input, context),
         Shape::Memory => memory::finish(context),
     }
 }

@@ -19,6 +19,8 @@ const ETH_HLEN: usize = 14;
 const MAX_META: usize = 252;
 /// `BPF_F_XDP_HAS_FRAGS`.
 const HAS_FRAGS: u32 = 1 << 5;
+/// Where that field lies.
+const INGRESS_IFINDEX: std::ops::Range<usize> = 12..16;
 /// `sizeof(struct xdp_md)`.
 const SIZE: usize = 24;
 
@@ -84,8 +86,14 @@ fn devices(context: &Context, world: &World) -> Result<(), InputError> {
     }
 }
 
-pub(super) fn finish(context: &Context) -> Output {
+pub(super) fn finish(input: &Input, context: &Context) -> Output {
     let mut out = context.block.bytes(0, context.block.len());
+    // The device that a frame came by is returned as it was given: none stays none, though the program saw the loopback.
+    let bytes = input.context.as_deref().and_then(|given| given.get(INGRESS_IFINDEX)).unwrap_or_default();
+    let named = input.fields.iter().any(|(name, value)| name == "ingress_ifindex" && *value != 0);
+    if !named && bytes.iter().all(|byte| *byte == 0) {
+        out[INGRESS_IFINDEX].fill(0);
+    }
     let packet = context.packet.as_ref().map(|packet| {
         let put = |out: &mut Vec<u8>, at: usize, value: usize| out[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
         put(&mut out, 0, packet.data - packet.meta);

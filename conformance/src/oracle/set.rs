@@ -1,0 +1,57 @@
+//! A program with all that has to be there with it.
+
+use std::sync::Arc;
+
+use skep_linux::{MapType, Target};
+use skep_object::{Linker, Object, ObjectError, ProgramRef, RelocateError};
+use skep_program::{MapDef, Program};
+
+/// Programs that share maps, of which the first is run.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// The program that is run, and those that it can call.
+    pub programs: Vec<Arc<Program>>,
+    /// Maps that only other maps name.
+    pub others: Vec<Arc<MapDef>>,
+}
+
+/// Why a program of an object does not fit a target.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SetError {
+    /// A program that a prog array starts with is not there.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// A program does not fit.
+    #[error(transparent)]
+    Relocate(#[from] Box<RelocateError>),
+}
+
+impl Set {
+    /// A program of an object, those that its prog arrays start with, and the maps that its maps of maps start with.
+    ///
+    /// # Errors
+    /// Why one of them does not fit the target.
+    pub fn new(object: &Object, program: &ProgramRef<'_>, target: &Target) -> Result<Set, SetError> {
+        let mut linker = Linker::new(object, target);
+        let first = program.relocate_in(&mut linker).map_err(Box::new)?;
+        let mut set = Set { programs: vec![Arc::new(first)], others: Vec::new() };
+        let mut next = 0;
+        while let Some(program) = set.programs.get(next).cloned() {
+            next += 1;
+            let slots = program.maps.iter().flat_map(|def| def.slots.iter().map(move |(_, name)| (def.map_type, name)));
+            for (map_type, name) in slots {
+                if map_type == MapType::ProgArray {
+                    if !set.programs.iter().any(|program| program.name == *name) {
+                        let called = object.program(name)?.relocate_in(&mut linker).map_err(Box::new)?;
+                        set.programs.push(Arc::new(called));
+                    }
+                } else if let Some(inner) = object.map(name)
+                    && !set.others.iter().any(|other| other.name == inner.name)
+                {
+                    set.others.push(inner.clone());
+                }
+            }
+        }
+        Ok(set)
+    }
+}

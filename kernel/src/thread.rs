@@ -1,0 +1,88 @@
+//! The calling thread, as programs that it runs see it: where it runs, whose network it has, who it is, what time it is.
+
+use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{Pid, getgid, getpid, gettid, getuid};
+use skep_linux::Errno;
+
+/// Who a thread is to programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Thread id.
+    pub pid: u32,
+    /// Process id.
+    pub tgid: u32,
+    /// Its name.
+    pub comm: String,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Id of its cgroup in the second hierarchy; 1 (the root) where that is not mounted.
+    pub cgroup_id: u64,
+}
+
+/// The kernel's clocks, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// `CLOCK_MONOTONIC`.
+    pub monotonic: u64,
+    /// `CLOCK_BOOTTIME`.
+    pub boot: u64,
+    /// `CLOCK_TAI`.
+    pub tai: u64,
+}
+
+fn errno(error: nix::errno::Errno) -> Errno {
+    Errno(error as i32)
+}
+
+/// Keeps the calling thread on one CPU.
+///
+/// # Errors
+/// `EINVAL` if there is no such CPU, or if it is off.
+pub fn pin_thread(cpu: usize) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    set.set(cpu).map_err(errno)?;
+    sched_setaffinity(Pid::from_raw(0), &set).map_err(errno)
+}
+
+/// Gives the calling thread a network of its own, for as long as it lives: no device but a loopback that is down. What programs that
+/// it runs send reaches nobody.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`.
+pub fn isolate_network() -> Result<(), Errno> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(errno)
+}
+
+/// Who the calling thread is.
+pub fn who() -> Who {
+    let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
+    Who {
+        pid: gettid().as_raw() as u32,
+        tgid: getpid().as_raw() as u32,
+        comm: comm.trim_end_matches('\n').to_owned(),
+        uid: getuid().as_raw(),
+        gid: getgid().as_raw(),
+        cgroup_id: cgroup_id().unwrap_or(1),
+    }
+}
+
+/// The id of a cgroup is the inode number of its folder.
+fn cgroup_id() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let text = std::fs::read_to_string("/proc/thread-self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find(|root| {
+        // Only the second hierarchy has this file.
+        std::path::Path::new(root).join("cgroup.controllers").exists()
+    })?;
+    Some(std::fs::metadata(format!("{root}{path}")).ok()?.ino())
+}
+
+/// What time it is.
+pub fn times() -> Times {
+    let read = |clock| clock_gettime(clock).map_or(0, |t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_nsec() as u64);
+    Times { monotonic: read(ClockId::CLOCK_MONOTONIC), boot: read(ClockId::CLOCK_BOOTTIME), tai: read(ClockId::CLOCK_TAI) }
+}
