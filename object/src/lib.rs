@@ -20,6 +20,7 @@ mod maps;
 mod object;
 mod options;
 mod reloc;
+mod relocations;
 mod struct_ops;
 
 pub use core_relo::PatchProblem;
@@ -31,4 +32,5 @@ pub use globals::Global;
 pub use link::{KconfigProblem, Linker, RelocateError};
 pub use object::{ExternClass, ExternRef, Object, ProgramRef};
 pub use options::{Options, Repairs};
+pub use relocations::{Named, Relocation};
 pub use struct_ops::StructOps;

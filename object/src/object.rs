@@ -262,6 +262,16 @@ pub struct ProgramRef<'a> {
 }
 
 impl<'a> ProgramRef<'a> {
+    /// The object it is of.
+    pub(crate) fn object(&self) -> &'a Object {
+        self.object
+    }
+
+    /// Index of its entry function among the functions of the object.
+    pub(crate) fn entry_index(&self) -> usize {
+        self.entry.function
+    }
+
     fn function(&self) -> &'a Function {
         &self.object.data.functions[self.entry.function]
     }

@@ -8,6 +8,9 @@
 mod cli;
 mod cmd;
 mod exit;
+mod hex;
+mod names;
+mod target;
 
 use std::process::ExitCode;
 
