@@ -87,6 +87,12 @@ impl MapDef {
         }
     }
 
+    /// What loaders make of it on a machine with so many CPUs: a perf event array of no size gets an entry for each.
+    pub fn on_cpus(self: &Arc<MapDef>, cpus: u32) -> Arc<MapDef> {
+        let open = self.map_type == MapType::PerfEventArray && self.max_entries == 0;
+        if open { Arc::new(MapDef { max_entries: cpus, ..(**self).clone() }) } else { self.clone() }
+    }
+
     /// Whether a user who says `name` means this map: by its name, or by its section if it holds variables.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.section.as_deref() == Some(name)

@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn digits_are_bytes() {
         assert_eq!(bytes("de AD\nbe ef").unwrap(), [0xde, 0xad, 0xbe, 0xef]);
-        assert_eq!(bytes("").unwrap(), []);
+        assert!(bytes("").unwrap().is_empty());
         assert_eq!(text(&[0, 0xff]), "00ff");
         for wrong in ["d", "0x11", "zz", "+1", "é1"] {
             assert!(bytes(wrong).is_err(), "{wrong}");

@@ -26,7 +26,7 @@ impl TargetArg {
             return skep::host().map_err(|error| within(Failure::usage(error)));
         }
         if let Ok(release) = text.parse::<Release>() {
-            return Ok(Target::new(release, Arch::host()));
+            return Target::of(release, Arch::host()).map_err(|error| within(Failure::usage(error)));
         }
         if !Path::new(text).exists() {
             let what = format!("--target {text}: neither `host`, nor a kernel release such as 6.18, nor a file");

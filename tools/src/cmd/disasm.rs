@@ -12,13 +12,15 @@ use skep_program::Line;
 use super::Io;
 use crate::cli::Format;
 use crate::exit::{Exit, Failure};
+use crate::hex;
 use crate::names::{self, ProgramNames};
 use crate::target::TargetArg;
-use crate::hex;
 
 /// Arguments of `skep disasm`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  skep disasm conformance/programs/firewall.bpf.o firewall\n  skep disasm --bytes 'b7 00 00 00 07 00 00 00 95 00 00 00 00 00 00 00'")]
+#[command(
+    after_help = "Examples:\n  skep disasm conformance/programs/firewall.bpf.o firewall\n  skep disasm --bytes 'b7 00 00 00 07 00 00 00 95 00 00 00 00 00 00 00'"
+)]
 pub(crate) struct Args {
     /// The object file
     #[arg(required_unless_present = "bytes")]
@@ -85,9 +87,7 @@ fn entries<'a>(raw: &[RawInsn], names: &dyn Names, of: Option<&'a Program>) -> V
     for (slot, (state, raw)) in code.slots().iter().zip(raw).enumerate() {
         let bytes = hex::text(&raw.to_le_bytes());
         let (text, named, error) = match state {
-            Slot::Insn(insn) => {
-                (Some(insn.display(slot, names).to_string()), of.and_then(|program| named(insn, program)), None)
-            }
+            Slot::Insn(insn) => (Some(insn.display(slot, names).to_string()), of.and_then(|program| named(insn, program)), None),
             Slot::Refused(error) => (None, None, Some(error.to_string())),
             Slot::Second => {
                 if let Some(first) = entries.last_mut() {
@@ -182,7 +182,8 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return raw(args, text, io);
     }
     let path = args.object.as_deref().unwrap_or_else(|| "".as_ref());
-    let object = Object::open(path, &Options::default()).map_err(|error| Failure::usage(error).within(path.display().to_string()))?;
+    let object =
+        Object::open(path, &Options::default()).map_err(|error| Failure::usage(error).within(path.display().to_string()))?;
     let target = args.target.get()?;
     let mut linker = Linker::new(&object, &target);
     let all: Vec<String> = object.programs().map(|program| program.name().to_owned()).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skep_btf::{Btf, Kind};
 use skep_isa::{Callee, TargetError, Wide};
-use skep_linux::{MapType, Target};
+use skep_linux::{Errno, MapType, Target};
 use skep_maps::{Arena, CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
 use skep_object::{Linker, Object, ObjectError, RelocateError};
 use skep_program::{MapDef, Program};
@@ -361,7 +361,7 @@ impl Maps {
         let given = self.given.iter().find(|(name, _)| *name == def.name).map(|(_, map)| map.clone());
         let map = match given {
             Some(map) => map,
-            None => skep_maps::create(def, &self.options)?,
+            None => skep_maps::create(&def.on_cpus(self.options.cpus), &self.options)?,
         };
         if let Some(events) = map.as_any().downcast_ref::<PerfEventArray>() {
             events.open_all();
@@ -406,7 +406,10 @@ fn fill_slots(maps: &[Entry], programs: &[Arc<Program>]) -> Result<(), BuildErro
 fn set_inner(outer: &dyn Map, key: u32, inner: &Arc<dyn Map>) -> Result<(), String> {
     let mut bytes = key.to_le_bytes().to_vec();
     bytes.resize(outer.def().key_size as usize, 0);
-    outer.user_update_map(&bytes, inner.clone(), 0).map_err(|errno| errno.to_string())
+    outer.user_update_map(&bytes, inner.clone(), 0).map_err(|errno| match errno {
+        Errno::EINVAL => format!("map `{}` has another shape than `{}` takes ({errno})", inner.def().name, outer.def().name),
+        errno => errno.to_string(),
+    })
 }
 
 /// Where the fields of `struct bpf_map` lie in a kernel; `None` if it does not say.

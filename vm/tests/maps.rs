@@ -1,0 +1,60 @@
+//! Maps of an instance as loaders make them.
+
+use std::sync::Arc;
+
+use skep::{Arch, BuildError, Instance, MapDef, MapType, Release, Target, World};
+
+fn target() -> Target {
+    Target::new(Release::new(6, 18), Arch::X86_64)
+}
+
+fn array(name: &str, value_size: u32) -> Arc<MapDef> {
+    Arc::new(MapDef { key_size: 4, value_size, max_entries: 1, ..MapDef::new(name, MapType::Array) })
+}
+
+fn outer(slots: &[(u32, &str)]) -> MapDef {
+    MapDef {
+        key_size: 4,
+        value_size: 4,
+        max_entries: 4,
+        inner: Some(array("template", 8)),
+        slots: slots.iter().map(|(key, name)| (*key, (*name).to_owned())).collect(),
+        ..MapDef::new("outer", MapType::ArrayOfMaps)
+    }
+}
+
+#[test]
+fn maps_of_maps_start_with_their_maps() {
+    let builder = Instance::builder(target()).map(array("one", 8)).map(array("two", 8)).map(outer(&[(0, "two"), (3, "one")]));
+    let instance = builder.build().unwrap();
+    let outer = instance.map("outer").unwrap();
+    // User space sees the ids of inner maps.
+    let id = |name: &str| Some(instance.map(name).unwrap().inner().base().id().to_le_bytes().to_vec());
+    let at = |key: u32| outer.get(&key.to_le_bytes()).unwrap();
+    assert_eq!([at(0), at(1), at(2), at(3)], [id("two"), None, None, id("one")]);
+}
+
+#[test]
+fn inner_maps_must_be_there_and_fit() {
+    let build = |slots: &[(u32, &str)]| {
+        let error = Instance::builder(target()).map(array("wide", 16)).map(outer(slots)).build().unwrap_err();
+        match error {
+            BuildError::Slot { map, key, what } => (map, key, what),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(build(&[(1, "gone")]), ("outer".into(), 1, "no map `gone`".into()));
+    let (_, key, what) = build(&[(2, "wide")]);
+    assert_eq!(key, 2);
+    assert!(what.contains("EINVAL"), "{what}");
+    assert!(build(&[(4, "wide")]).2.contains("E2BIG"));
+}
+
+#[test]
+fn perf_event_arrays_without_a_size_have_an_entry_for_each_cpu() {
+    let events = MapDef { key_size: 4, value_size: 4, ..MapDef::new("events", MapType::PerfEventArray) };
+    let mut world = World::new(Arc::new(target()));
+    world.cpus = 3;
+    let instance = Instance::builder(target()).world(world).map(events).build().unwrap();
+    assert_eq!(instance.map("events").unwrap().inner().def().max_entries, 3);
+}
