@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a program of an object on a packet or an event
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Say what an object holds and what it needs
     Info(info::Args),
     /// Print instructions, with source lines

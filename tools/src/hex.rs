@@ -7,13 +7,17 @@ pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, Failure> {
     if let Some(path) = text.strip_prefix('@') {
         return std::fs::read(path).map_err(|error| Failure::usage(error).within(format!("cannot read `{path}`")));
     }
+    parse(text).ok_or_else(|| Failure::usage(format!("`{text}` is not bytes in hexadecimal")))
+}
+
+/// Bytes from hexadecimal digits, spaces between them as one likes.
+pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
     let byte = |pair: &[char]| match pair {
         [high, low] => Some((high.to_digit(16)? * 16 + low.to_digit(16)?) as u8),
         _ => None,
     };
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    bytes.ok_or_else(|| Failure::usage(format!("`{text}` is not bytes in hexadecimal")))
+    digits.chunks(2).map(byte).collect()
 }
 
 /// Two digits a byte, nothing between.

@@ -6,12 +6,19 @@ use skep::{Arch, Release, Target};
 
 use crate::exit::Failure;
 
-/// `--target`.
+/// The release that is played where none is named.
+const DEFAULT: Release = Release::new(6, 18);
+
+/// `--target` and `--kconfig`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArg {
-    /// The kernel that the object is for: `host`, a release, or a file with a kernel's BTF
-    #[arg(long, value_name = "host|RELEASE|FILE", default_value = "6.18")]
+    /// The kernel that the object is for: `host`, a release, a file with a kernel's BTF, or RELEASE,FILE
+    #[arg(long, value_name = "host|RELEASE|FILE", default_value = "6.18", help_heading = "Target")]
     target: String,
+
+    /// A value of the kernel's configuration, or a file with many
+    #[arg(long, value_name = "NAME=VALUE|FILE", help_heading = "Target")]
+    kconfig: Vec<String>,
 }
 
 impl TargetArg {
@@ -20,19 +27,39 @@ impl TargetArg {
     /// # Errors
     /// A file that cannot be read or is no BTF, or a word that is neither a release nor a file.
     pub(crate) fn get(&self) -> Result<Target, Failure> {
-        let text = self.target.as_str();
-        let within = |failure: Failure| failure.within(format!("--target {text}"));
-        if text == "host" {
-            return skep::host().map_err(|error| within(Failure::usage(error)));
+        let within = |failure: Failure| failure.within(format!("--target {}", self.target));
+        let mut target = match self.target.as_str() {
+            "host" => skep::host().map_err(Failure::usage),
+            text => named(text),
         }
-        if let Ok(release) = text.parse::<Release>() {
-            return Target::of(release, Arch::host()).map_err(|error| within(Failure::usage(error)));
+        .map_err(within)?;
+        for text in &self.kconfig {
+            match text.split_once('=') {
+                Some((name, value)) => {
+                    target.kconfig.insert(name.trim().to_owned(), value.trim().trim_matches('"').to_owned());
+                }
+                None => {
+                    let cannot = |error| Failure::usage(error).within(format!("--kconfig {text}: neither NAME=VALUE nor a file"));
+                    target.kconfig.extend(skep_linux::kconfig(&std::fs::read_to_string(text).map_err(cannot)?));
+                }
+            }
         }
-        if !Path::new(text).exists() {
-            let what = format!("--target {text}: neither `host`, nor a kernel release such as 6.18, nor a file");
-            return Err(Failure::usage(what));
-        }
-        let btf = skep::btf(text).map_err(|error| within(Failure::usage(error)))?;
-        Ok(Target::new(Release::new(6, 18), Arch::host()).with_btf(btf))
+        Ok(target)
+    }
+}
+
+/// `RELEASE`, `FILE` or `RELEASE,FILE`.
+fn named(text: &str) -> Result<Target, Failure> {
+    let parsed = text.parse::<Release>();
+    let (release, file) = match (&parsed, text.split_once(',')) {
+        (Ok(release), _) => (*release, None),
+        (Err(_), Some((release, file))) => (release.parse().map_err(Failure::usage)?, Some(file)),
+        (Err(_), None) if Path::new(text).exists() => (DEFAULT, Some(text)),
+        (Err(_), None) => return Err(Failure::usage("neither `host`, nor a kernel release such as 6.18, nor a file")),
+    };
+    let target = Target::of(release, Arch::host()).map_err(Failure::usage)?;
+    match file {
+        Some(file) => Ok(target.with_btf(skep::btf(file).map_err(Failure::usage)?)),
+        None => Ok(target),
     }
 }

@@ -30,4 +30,4 @@ pub use skep_helpers::{Machine, Stop, Trap};
 pub use skep_linux::{Arch, AttachType, Errno, MapType, ProgType, Release, Target};
 pub use skep_object::{Object, ObjectError, Options, RelocateError};
 pub use skep_program::{MapDef, Program};
-pub use skep_world::{Packet, World};
+pub use skep_world::{Effect, KernelObjectError, Packet, Random, Redirect, World};

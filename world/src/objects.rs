@@ -73,6 +73,7 @@ pub struct Objects {
     list: Vec<Object>,
     by_addr: BTreeMap<u64, usize>,
     by_variable: BTreeMap<TypeId, u64>,
+    task: Option<u64>,
 }
 
 impl Objects {
@@ -267,8 +268,45 @@ impl World {
         (cpu < self.cpus).then(|| addr + stride * u64::from(cpu))
     }
 
+    /// Address of the `task_struct` of the current task, made when it is asked for first and filled from [`World::task`].
+    ///
+    /// # Errors
+    /// A target without BTF.
+    pub fn current_task(&mut self) -> Result<u64, KernelObjectError> {
+        if let Some(addr) = self.objects.task {
+            return Ok(addr);
+        }
+        let addr = self.new_object("task_struct")?;
+        self.objects.task = Some(addr);
+        for path in ["group_leader", "real_parent", "parent"] {
+            self.set_if_there(addr, path, addr)?;
+        }
+        self.fill_task()?;
+        Ok(addr)
+    }
+
+    /// Writes [`World::task`] into its `task_struct`, if that was made already.
+    ///
+    /// # Errors
+    /// A field of another shape than in any kernel.
+    pub fn fill_task(&mut self) -> Result<(), KernelObjectError> {
+        let Some(addr) = self.objects.task else {
+            return Ok(());
+        };
+        let task = self.task.clone();
+        self.set_if_there(addr, "pid", task.pid)?;
+        self.set_if_there(addr, "tgid", task.tgid)?;
+        self.set_if_there(addr, "comm", task.comm.as_str())?;
+        for cred in ["cred", "real_cred"] {
+            for (field, value) in [("uid", task.uid), ("euid", task.uid), ("gid", task.gid), ("egid", task.gid)] {
+                self.set_if_there(addr, &format!("{cred}.{field}.val"), value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sets a field that not every kernel has.
-    pub(crate) fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
+    fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
         match self.set(addr, path, value) {
             Err(KernelObjectError::Path(_)) => Ok(()),
             other => other,
@@ -285,13 +323,13 @@ fn is_per_cpu(btf: &Btf, var: TypeId) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use skep_btf::{BtfBuilder, IntEncoding, MemberDef};
     use skep_linux::{Arch, Release, Target};
 
     /// `struct task_struct { int tgid; struct task_struct *real_parent; char comm[16]; const char *path; }`
-    pub(crate) fn world() -> World {
+    fn world() -> World {
         let mut types = BtfBuilder::new();
         let (int, ch) = (types.int("int", 4, IntEncoding::Signed), types.int("char", 1, IntEncoding::Char));
         let comm = types.array(ch, int, 16);
@@ -346,5 +384,18 @@ pub(crate) mod tests {
         let Value::Pointer(addr) = world.get(task, "path").unwrap() else { panic!("not a pointer") };
         let (_, block) = world.objects.get(addr).unwrap();
         assert_eq!(block.bytes(0, block.len()), b"/bin/sh\0");
+    }
+
+    #[test]
+    fn the_current_task_is_made_from_the_world() {
+        let mut world = world();
+        world.task.tgid = 42;
+        let task = world.current_task().unwrap();
+        assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(42));
+        assert_eq!(world.get(task, "real_parent").unwrap(), Value::Pointer(task));
+        assert_eq!(world.current_task().unwrap(), task);
+        world.task.tgid = 43;
+        world.fill_task().unwrap();
+        assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(43));
     }
 }

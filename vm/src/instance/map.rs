@@ -100,6 +100,14 @@ impl MapRef {
         self.map.user_update(key, value, 0).map_err(|errno| self.errno(errno))
     }
 
+    /// Puts a map into a map of maps.
+    ///
+    /// # Errors
+    /// What the system call answers: `EINVAL` for a map of another shape.
+    pub fn set_inner(&self, key: &[u8], inner: &MapRef) -> Result<(), MapError> {
+        self.map.user_update_map(key, inner.map.clone(), 0).map_err(|errno| self.errno(errno))
+    }
+
     /// Removes a key; whether it was there.
     ///
     /// # Errors

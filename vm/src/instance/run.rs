@@ -60,6 +60,15 @@ impl<'i> ProgramMut<'i> {
         &self.instance.environment.programs[self.index].image.program
     }
 
+    /// The context that it would start with, in the form of [`Outcome::context`].
+    ///
+    /// # Errors
+    /// An input that does not fit.
+    pub fn context(&self, input: &Input) -> Result<Vec<u8>, InputError> {
+        let context = input::prepare(self.program(), &self.instance.core.world, input)?;
+        Ok(input::finish(self.program(), input, &context).context)
+    }
+
     /// Runs it.
     ///
     /// # Errors
