@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use skep::{Arch, BuildError, Builder, Instance, Object, Options, ProgType, Release, Repairs, Target};
 
 /// Objects that become instances at least. The others are refused by every loader, or need what this target does not have.
-const INSTANCES: usize = 273;
+const INSTANCES: usize = 281;
 
 fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("SKEP_SHARED").map(PathBuf::from);
@@ -55,7 +55,7 @@ fn programs(object: &Object, target: &Arc<Target>) -> Result<Builder, BuildError
         };
         builder = builder.program(program.relocate(target)?);
     }
-    Ok(builder)
+    Ok(object.maps().fold(builder, |builder, def| builder.map(def.clone())))
 }
 
 fn load(path: &Path, target: &Arc<Target>, times: &mut Times) -> Result<usize, String> {

@@ -361,7 +361,7 @@ impl Maps {
         let given = self.given.iter().find(|(name, _)| *name == def.name).map(|(_, map)| map.clone());
         let map = match given {
             Some(map) => map,
-            None => skep_maps::create(&def.on_cpus(self.options.cpus), &self.options)?,
+            None => create(&def.on_cpus(self.options.cpus), &self.options)?,
         };
         if let Some(events) = map.as_any().downcast_ref::<PerfEventArray>() {
             events.open_all();
@@ -375,6 +375,14 @@ impl Maps {
         }
         self.entries.push(Entry { def: def.clone(), map });
         Ok(self.entries.len() - 1)
+    }
+}
+
+/// Creates a map as loaders do: types that the kernel does not take with it are left away.
+fn create(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Arc<dyn Map>, CreateError> {
+    match skep_maps::create(def, options) {
+        Err(CreateError::Refused { .. }) if def.has_types() => skep_maps::create(&Arc::new(def.without_types()), options),
+        made => made,
     }
 }
 
