@@ -24,10 +24,10 @@ pub const DEFAULT_BUDGET: u64 = 1 << 28;
 pub enum BuildError {
     /// A program that does not fit the target.
     #[error(transparent)]
-    Relocate(#[from] RelocateError),
+    Relocate(Box<RelocateError>),
     /// A name that is no program of the object.
     #[error(transparent)]
-    Object(#[from] ObjectError),
+    Object(Box<ObjectError>),
     /// A map that cannot be created.
     #[error(transparent)]
     Map(#[from] CreateError),
@@ -65,7 +65,7 @@ pub enum BuildError {
         /// The program.
         program: String,
         /// Why.
-        error: KernelObjectError,
+        error: Box<KernelObjectError>,
     },
     /// A value that a map is to start with.
     #[error("map `{map}`, key {key}: {what}")]
@@ -77,6 +77,18 @@ pub enum BuildError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<ObjectError> for BuildError {
+    fn from(error: ObjectError) -> BuildError {
+        BuildError::Object(Box::new(error))
+    }
+}
+
+impl From<RelocateError> for BuildError {
+    fn from(error: RelocateError) -> BuildError {
+        BuildError::Relocate(Box::new(error))
+    }
 }
 
 /// Collects what an [`Instance`] is made of.
@@ -263,7 +275,7 @@ impl Builder {
             Wide::BtfId { id, btf_fd: 0 } => self
                 .world
                 .variable(skep_btf::TypeId(id as u32))
-                .map_err(|error| BuildError::Variable { program: program(), error }),
+                .map_err(|error| BuildError::Variable { program: program(), error: Box::new(error) }),
             Wide::BtfId { id, btf_fd } => Err(wrong(format!("variable {id} of module BTF {btf_fd} is not simulated"))),
             Wide::Func(_) => match image.code.target(slot) {
                 Ok(Some(target)) => Ok(image.address_of(target)),
