@@ -11,8 +11,10 @@ pub mod diff;
 pub mod generate;
 pub mod hex;
 mod insns;
+mod lines;
 pub mod oracle;
 pub mod plugin;
 pub mod suite;
 
 pub use insns::{PartialSlot, slots};
+pub use lines::LineError;

@@ -1,5 +1,7 @@
 //! What a run has acquired and must give back.
 
+use std::collections::HashMap;
+
 /// What a reference is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HeldKind {
@@ -37,6 +39,16 @@ pub struct Reference {
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     live: Vec<Reference>,
+    walks: HashMap<u64, Walk>,
+}
+
+/// Where an open-coded iterator goes; it is named by its address.
+#[derive(Debug, Clone)]
+pub(crate) enum Walk {
+    /// Over the bits that are set in these bytes.
+    Bits(Vec<u8>),
+    /// Over the addresses of these objects.
+    Objects(std::vec::IntoIter<u64>),
 }
 
 impl Held {
@@ -64,5 +76,19 @@ impl Held {
     /// All references: what leaks if the run ends now.
     pub fn live(&self) -> &[Reference] {
         &self.live
+    }
+    /// Begins an iterator; one that was at this address is gone.
+    pub(crate) fn walk(&mut self, iterator: u64, over: Walk) {
+        self.walks.insert(iterator, over);
+    }
+
+    /// The iterator at an address, if it was begun.
+    pub(crate) fn walked(&mut self, iterator: u64) -> Option<&mut Walk> {
+        self.walks.get_mut(&iterator)
+    }
+
+    /// Ends an iterator.
+    pub(crate) fn end_walk(&mut self, iterator: u64) {
+        self.walks.remove(&iterator);
     }
 }

@@ -14,18 +14,24 @@ mod small;
 mod table;
 
 mod arena;
+mod cgroup;
 mod control;
-
 mod cpu;
 mod format;
+mod iter;
+mod lock;
+mod lsm;
 mod map;
+mod object;
 mod perf;
 mod print;
 mod probe;
 mod ringbuf;
+mod stack;
 mod string;
 mod task;
 mod time;
+mod trace;
 
 pub use held::{Held, HeldKind, Reference};
 pub use machine::{HelperFn, Machine, Parts, Stop, Trap};

@@ -38,7 +38,11 @@ fn copy(c: &mut Call<'_>, space: Space, size: u32) -> Done {
     const FEW: usize = 256;
     let from = c.arg(3);
     if size == 0 {
-        return Ok(0);
+        // The address is looked at all the same.
+        return match raw::refusal(space, from) {
+            Errno::ERANGE if c.memory().find(from).is_none() => Err(Errno::ERANGE.into()),
+            _fine => Ok(0),
+        };
     }
     let mut few = [0; FEW];
     let read = match few.get_mut(..size as usize) {
@@ -56,7 +60,7 @@ fn copy(c: &mut Call<'_>, space: Space, size: u32) -> Done {
         return Ok(0);
     }
     c.fill(1, u64::from(size), 0)?;
-    Err(Errno::EFAULT.into())
+    Err(raw::refusal(space, from).into())
 }
 
 /// `(dst, size, unsafe_ptr)`: the length with the NUL. What follows the NUL in the buffer stays as it was.
@@ -76,7 +80,7 @@ fn probe_read_str(c: &mut Call<'_>, space: Space) -> Done {
         }
         None => {
             c.fill(1, size, 0)?;
-            Err(Errno::EFAULT.into())
+            Err(raw::refusal(space, from).into())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Memory as the kernel's fault-tolerant copies see it: whatever is mapped can be read, whoever it belongs to.
 
+use skep_linux::Errno;
 use skep_memory::{Memory, Region, RegionKind};
 
 /// Which addresses a copy accepts.
@@ -20,6 +21,18 @@ impl Space {
             Space::Kernel => region.kind != RegionKind::User,
             Space::Either => true,
         }
+    }
+}
+
+/// The error of a copy from `addr` that found nothing there. Copies of kernel memory refuse addresses outside of the kernel's half
+/// before they try.
+pub(crate) fn refusal(space: Space, addr: u64) -> Errno {
+    const KERNEL: u64 = 0xffff_8000_0000_0000;
+    const USER_END: u64 = 0x7fff_ffff_f000;
+    match space {
+        Space::Kernel if addr < KERNEL => Errno::ERANGE,
+        Space::Either if (USER_END..KERNEL).contains(&addr) => Errno::ERANGE,
+        Space::Kernel | Space::Either | Space::User => Errno::EFAULT,
     }
 }
 

@@ -5,24 +5,36 @@ use std::sync::OnceLock;
 
 use crate::HelperFn;
 use crate::call::{HelperBody, KfuncBody};
-use crate::{arena, control, cpu, map, perf, print, probe, ringbuf, string, task, time};
 
 /// Helpers by family: the families of the rows in `skep-linux`.
 const FAMILIES: &[(&str, &[HelperBody])] = &[
-    ("control", control::HELPERS),
-    ("cpu", cpu::HELPERS),
-    ("map", map::HELPERS),
-    ("perf", perf::HELPERS),
-    ("print", print::HELPERS),
-    ("probe", probe::HELPERS),
-    ("ringbuf", ringbuf::HELPERS),
-    ("string", string::HELPERS),
-    ("task", task::HELPERS),
-    ("time", time::HELPERS),
+    ("cgroup", crate::cgroup::HELPERS),
+    ("control", crate::control::HELPERS),
+    ("cpu", crate::cpu::HELPERS),
+    ("lock", crate::lock::HELPERS),
+    ("lsm", crate::lsm::HELPERS),
+    ("map", crate::map::HELPERS),
+    ("perf", crate::perf::HELPERS),
+    ("print", crate::print::HELPERS),
+    ("probe", crate::probe::HELPERS),
+    ("ringbuf", crate::ringbuf::HELPERS),
+    ("stack", crate::stack::HELPERS),
+    ("string", crate::string::HELPERS),
+    ("task", crate::task::HELPERS),
+    ("time", crate::time::HELPERS),
+    ("trace", crate::trace::HELPERS),
 ];
 
 /// Kfuncs by family.
-const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[("arena", arena::KFUNCS), ("probe", probe::KFUNCS), ("string", string::KFUNCS)];
+const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[
+    ("arena", crate::arena::KFUNCS),
+    ("iter", crate::iter::KFUNCS),
+    ("lock", crate::lock::KFUNCS),
+    ("lsm", crate::lsm::KFUNCS),
+    ("probe", crate::probe::KFUNCS),
+    ("string", crate::string::KFUNCS),
+    ("task", crate::task::KFUNCS),
+];
 
 /// The body of helper `id`, the number in a call instruction; `None` if skep has none.
 pub fn helper(id: u32) -> Option<HelperFn> {

@@ -97,6 +97,14 @@ pub enum ObjectError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no map of this name that the object defines.
+    #[error("no map `{name}`; the object defines {}", list(.known))]
+    NoMap {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// A global variable cannot be found or set.
     #[error("global variable `{path}`: {problem}")]
     Global {

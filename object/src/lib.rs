@@ -21,6 +21,7 @@ mod object;
 mod options;
 mod reloc;
 mod relocations;
+mod sizes;
 mod struct_ops;
 
 pub use core_relo::PatchProblem;
@@ -30,7 +31,9 @@ pub use error::{
 };
 pub use globals::Global;
 pub use link::{KconfigProblem, Linker, RelocateError};
+pub use maps::special_fields;
 pub use object::{ExternClass, ExternRef, Object, ProgramRef};
 pub use options::{Options, Repairs};
 pub use relocations::{Named, Relocation};
+pub use sizes::MapSize;
 pub use struct_ops::StructOps;

@@ -5,6 +5,8 @@ mod legacy;
 mod slots;
 mod special;
 
+pub use special::special_fields;
+
 use std::sync::Arc;
 
 use skep_btf::{Btf, Kind, Linkage, Type, TypeId};
@@ -116,7 +118,7 @@ fn data_map(source: &Source<'_>, name: &str, size: u32, read_only: bool) -> MapD
     {
         def.value_type_id = id.0;
         def.btf = Some(btf.clone());
-        def.special = special::fields(btf, id);
+        def.special = special_fields(btf, id);
         if is_mmapable(btf, id) {
             def.flags |= F_MMAPABLE;
         }

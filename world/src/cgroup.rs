@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// Cgroups by id. Id 1 is the root, which is always there.
+/// Cgroups by id. Id 1 is the root, which is always there. Cgroup arrays hold ids.
 #[derive(Debug, Clone, Default)]
 pub struct Cgroups {
     /// All but the root.
     pub by_id: BTreeMap<u64, Cgroup>,
-    /// What is in the slots of cgroup arrays: the id of a cgroup, by the map's name and the index.
-    pub in_arrays: BTreeMap<(String, u32), u64>,
 }
 
 /// A cgroup.

@@ -9,10 +9,8 @@ pub struct Event {
     pub cookie: u64,
     /// `bpf_get_func_ip`: address of the probed function; 0 for uprobes without one.
     pub func_ip: u64,
-    /// Arguments of the traced function, for `bpf_get_func_arg`.
-    pub func_args: Vec<u64>,
-    /// What the traced function returned, in programs that run when it has returned.
-    pub func_ret: Option<u64>,
+    /// How many arguments the traced function has (`bpf_get_func_arg_cnt`); `None`: as many as the target's BTF says.
+    pub func_arg_count: Option<u32>,
     /// The value that cgroup programs share with `bpf_get_retval` and `bpf_set_retval`.
     pub retval: i32,
     /// What the last redirect helper asked for.

@@ -19,6 +19,7 @@ mod perf;
 mod random;
 mod symbols;
 mod task;
+mod tasks;
 
 pub use cgroup::{Cgroup, Cgroups};
 pub use clock::Clock;
@@ -32,8 +33,10 @@ pub use packet::{Packet, PacketPlace};
 pub use perf::{Branch, Counter, Perf};
 pub use random::Random;
 pub use symbols::Symbols;
-pub use task::{PidNamespace, Task};
+pub use task::{Mapping, PidNamespace, Task};
+pub use tasks::Tasks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_linux::Target;
@@ -55,6 +58,8 @@ pub struct World {
     pub numa_node: u32,
     /// The current task.
     pub task: Task,
+    /// Tasks as kernel objects, and tasks beside the current one.
+    pub tasks: Tasks,
     /// Cgroups by id.
     pub cgroups: Cgroups,
     /// Devices, routes, neighbours, sockets.
@@ -67,6 +72,8 @@ pub struct World {
     pub symbols: Symbols,
     /// Kernel objects typed by BTF.
     pub objects: Objects,
+    /// What IMA measured: the number of the hash algorithm and the digest, by the address of a `struct inode`.
+    pub ima: BTreeMap<u64, (u32, Vec<u8>)>,
     /// What programs sent out.
     pub output: Output,
 }
@@ -82,12 +89,14 @@ impl World {
             cpus: 1,
             numa_node: 0,
             task: Task::default(),
+            tasks: Tasks::default(),
             cgroups: Cgroups::default(),
             net: Net::default(),
             perf: Perf::default(),
             event: Event::default(),
             symbols: Symbols::default(),
             objects: Objects::default(),
+            ima: BTreeMap::new(),
             output: Output::default(),
         }
     }

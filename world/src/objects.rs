@@ -73,7 +73,6 @@ pub struct Objects {
     list: Vec<Object>,
     by_addr: BTreeMap<u64, usize>,
     by_variable: BTreeMap<TypeId, u64>,
-    task: Option<u64>,
 }
 
 impl Objects {
@@ -241,8 +240,7 @@ impl World {
     }
 
     /// Address of a variable of the kernel, by the id of its `VAR`; its memory, all zero, is made when it is asked for first. A
-    /// per-CPU variable has a copy for each CPU, and the address is that of the first. A function, by the id of its `FUNC`, has an
-    /// address too, where nothing is to be read.
+    /// per-CPU variable has a copy for each CPU, and the address is that of the first.
     ///
     /// # Errors
     /// No BTF, or no such variable.
@@ -251,19 +249,13 @@ impl World {
             return Ok(*addr);
         }
         let btf = self.btf()?;
-        let addr = match btf.ty(id)? {
-            Type::Func(_) => {
-                let (name, block) = (btf.name(id).into(), Block::zeroed(0));
-                self.objects.add(Object { ty: TypeId::VOID, name, block, per_cpu: None, user: false })
-            }
-            Type::Var(var) => {
-                let size = u64::from(btf.size_of(var.ty)?);
-                let per_cpu = is_per_cpu(&btf, id).then(|| size.next_multiple_of(8));
-                let bytes = per_cpu.map_or(size, |stride| stride * u64::from(self.cpus.max(1)));
-                self.allocate(&btf, btf.resolve(var.ty), bytes, per_cpu)?
-            }
-            _ => return Err(KernelObjectError::NoType(btf.name(id).to_owned())),
+        let Type::Var(var) = btf.ty(id)? else {
+            return Err(KernelObjectError::NoType(btf.name(id).to_owned()));
         };
+        let size = u64::from(btf.size_of(var.ty)?);
+        let per_cpu = is_per_cpu(&btf, id).then(|| size.next_multiple_of(8));
+        let bytes = per_cpu.map_or(size, |stride| stride * u64::from(self.cpus.max(1)));
+        let addr = self.allocate(&btf, btf.resolve(var.ty), bytes, per_cpu)?;
         self.objects.by_variable.insert(id, addr);
         Ok(addr)
     }
@@ -275,45 +267,8 @@ impl World {
         (cpu < self.cpus).then(|| addr + stride * u64::from(cpu))
     }
 
-    /// Address of the `task_struct` of the current task, made when it is asked for first and filled from [`World::task`].
-    ///
-    /// # Errors
-    /// A target without BTF.
-    pub fn current_task(&mut self) -> Result<u64, KernelObjectError> {
-        if let Some(addr) = self.objects.task {
-            return Ok(addr);
-        }
-        let addr = self.new_object("task_struct")?;
-        self.objects.task = Some(addr);
-        for path in ["group_leader", "real_parent", "parent"] {
-            self.set_if_there(addr, path, addr)?;
-        }
-        self.fill_task()?;
-        Ok(addr)
-    }
-
-    /// Writes [`World::task`] into its `task_struct`, if that was made already.
-    ///
-    /// # Errors
-    /// A field of another shape than in any kernel.
-    pub fn fill_task(&mut self) -> Result<(), KernelObjectError> {
-        let Some(addr) = self.objects.task else {
-            return Ok(());
-        };
-        let task = self.task.clone();
-        self.set_if_there(addr, "pid", task.pid)?;
-        self.set_if_there(addr, "tgid", task.tgid)?;
-        self.set_if_there(addr, "comm", task.comm.as_str())?;
-        for cred in ["cred", "real_cred"] {
-            for (field, value) in [("uid", task.uid), ("euid", task.uid), ("gid", task.gid), ("egid", task.gid)] {
-                self.set_if_there(addr, &format!("{cred}.{field}.val"), value)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Sets a field that not every kernel has.
-    fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
+    pub(crate) fn set_if_there(&mut self, addr: u64, path: &str, value: impl Into<Literal>) -> Result<(), KernelObjectError> {
         match self.set(addr, path, value) {
             Err(KernelObjectError::Path(_)) => Ok(()),
             other => other,
@@ -330,13 +285,13 @@ fn is_per_cpu(btf: &Btf, var: TypeId) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use skep_btf::{BtfBuilder, IntEncoding, MemberDef};
     use skep_linux::{Arch, Release, Target};
 
     /// `struct task_struct { int tgid; struct task_struct *real_parent; char comm[16]; const char *path; }`
-    fn world() -> World {
+    pub(crate) fn world() -> World {
         let mut types = BtfBuilder::new();
         let (int, ch) = (types.int("int", 4, IntEncoding::Signed), types.int("char", 1, IntEncoding::Char));
         let comm = types.array(ch, int, 16);
@@ -391,18 +346,5 @@ mod tests {
         let Value::Pointer(addr) = world.get(task, "path").unwrap() else { panic!("not a pointer") };
         let (_, block) = world.objects.get(addr).unwrap();
         assert_eq!(block.bytes(0, block.len()), b"/bin/sh\0");
-    }
-
-    #[test]
-    fn the_current_task_is_made_from_the_world() {
-        let mut world = world();
-        world.task.tgid = 42;
-        let task = world.current_task().unwrap();
-        assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(42));
-        assert_eq!(world.get(task, "real_parent").unwrap(), Value::Pointer(task));
-        assert_eq!(world.current_task().unwrap(), task);
-        world.task.tgid = 43;
-        world.fill_task().unwrap();
-        assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(43));
     }
 }

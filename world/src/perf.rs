@@ -1,12 +1,8 @@
 //! Performance counters and recorded branches.
 
-use std::collections::BTreeMap;
-
-/// What `bpf_perf_event_read` and kin answer from.
+/// What `bpf_perf_prog_read_value` and kin answer from. The counters of `bpf_perf_event_read` are in perf event arrays.
 #[derive(Debug, Clone, Default)]
 pub struct Perf {
-    /// The counters in the slots of perf event arrays, by the map's name and the index. A slot without one has no event.
-    pub counters: BTreeMap<(String, u32), Counter>,
     /// The event that a `perf_event` program runs for.
     pub current: Counter,
     /// Branches recorded with the sample of a `perf_event` program; `None` if the event records none.

@@ -21,6 +21,32 @@ pub struct Task {
     pub kernel_stack: Vec<u64>,
     /// Return addresses in user space, innermost first.
     pub user_stack: Vec<u64>,
+    /// Whether it is a thread of the kernel: it has no user memory.
+    pub kernel_thread: bool,
+    /// Its mappings of user memory.
+    pub mappings: Vec<Mapping>,
+}
+
+/// A piece of user memory (`struct vm_area_struct`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// Address after the last.
+    pub end: u64,
+    /// `vm_flags`: readable is 1, writable 2, executable 4.
+    pub flags: u64,
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// The build id of the file, where it has one.
+    pub build_id: Option<[u8; 20]>,
+}
+
+impl Task {
+    /// The mapping that holds an address of user memory.
+    pub fn mapping(&self, addr: u64) -> Option<&Mapping> {
+        self.mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&addr))
+    }
 }
 
 /// A pid namespace by the file that names it in `/proc/PID/ns`, and who the task is in it.
@@ -36,6 +62,10 @@ pub struct PidNamespace {
     pub tgid: u32,
 }
 
+/// Where stacks are that no test set: the beginnings of the kernel's text and of a program's.
+const KERNEL_CODE: u64 = 0xffff_ffff_8100_0000;
+const USER_CODE: u64 = 0x40_1000;
+
 impl Default for Task {
     fn default() -> Task {
         Task {
@@ -46,8 +76,10 @@ impl Default for Task {
             gid: 0,
             cgroup_id: 1,
             pid_namespace: PidNamespace::default(),
-            kernel_stack: Vec::new(),
-            user_stack: Vec::new(),
+            kernel_stack: vec![KERNEL_CODE],
+            user_stack: vec![USER_CODE],
+            kernel_thread: false,
+            mappings: Vec::new(),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Cases as the suite assembled them: one JSON object a line.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use skep_isa::RawInsn;
 
 use crate::hex::{self, HexError};
+use crate::lines::{self, LineError};
 use crate::{PartialSlot, slots};
 
 /// What must come of a case.
@@ -30,18 +29,6 @@ pub struct Assembled {
     pub memory: Vec<u8>,
     /// What must come of it.
     pub expected: Expectation,
-}
-
-/// A line that is no case.
-#[derive(Debug, thiserror::Error)]
-#[error("{}:{line}: {problem}", path.display())]
-pub struct LineError {
-    /// The file.
-    pub path: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: LineProblem,
 }
 
 /// What is wrong with a line.
@@ -90,13 +77,9 @@ impl Line {
 /// The cases of a file, in its order.
 ///
 /// # Errors
-/// [`LineError`], with file and line: where the file cannot be opened at once, otherwise in the place of the case.
-pub fn read_assembled(path: &Path) -> Result<impl Iterator<Item = Result<Assembled, LineError>> + use<>, LineError> {
-    let path = path.to_owned();
-    let file = File::open(&path).map_err(|error| LineError { path: path.clone(), line: 1, problem: error.into() })?;
-    let lines = BufReader::new(file).lines().enumerate();
-    Ok(lines.map(move |(index, text)| {
-        let read = text.map_err(LineProblem::from).and_then(|text| Line::read(&text));
-        read.map_err(|problem| LineError { path: path.clone(), line: index + 1, problem })
-    }))
+/// With file and line: at once where the file cannot be opened, otherwise in the place of the case.
+pub fn read_assembled(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Assembled, LineError<LineProblem>>> + use<>, LineError<LineProblem>> {
+    lines::read(path, Line::read)
 }

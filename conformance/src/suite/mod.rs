@@ -10,7 +10,7 @@ mod interpreter;
 mod kernel;
 mod run;
 
-pub use assembled::{Assembled, Expectation, LineError, LineProblem, read_assembled};
+pub use assembled::{Assembled, Expectation, LineProblem, read_assembled};
 pub use case::{Case, CaseError, CaseProblem, Section};
 pub use engine::{Answer, Engine};
 pub use interpreter::{Interpreter, helpers};

@@ -146,7 +146,7 @@ fn build(name: &str, parts: Parts, btf: &Arc<Btf>) -> Result<MapDef, MapProblem>
     };
     (def.flags, def.numa_node, def.map_extra, def.pinning) = (parts.flags, parts.numa_node, parts.map_extra, parts.pinning);
     def.inner = parts.inner.map(|inner| build(&format!("{name}.inner"), *inner, btf)).transpose()?.map(Arc::new);
-    def.special = special::fields(btf, parts.value.ty);
+    def.special = special::special_fields(btf, parts.value.ty);
     def.btf = Some(btf.clone());
     Ok(def)
 }

@@ -120,7 +120,7 @@ impl Search<'_> {
 }
 
 /// The special fields of a value of this type (a struct, or a section of variables), by offset; at most 12.
-pub(super) fn fields(btf: &Btf, id: TypeId) -> Vec<SpecialField> {
+pub fn special_fields(btf: &Btf, id: TypeId) -> Vec<SpecialField> {
     let mut search = Search { btf, found: Vec::new(), steps: 0 };
     match btf.get(id) {
         Some(Type::Struct(s)) => {

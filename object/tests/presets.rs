@@ -1,7 +1,7 @@
-//! Global variables set before load.
+//! What can be changed of an object before load: global variables, sizes of maps.
 
 use skep_linux::{Arch, Release, Target};
-use skep_object::{GlobalProblem, Object, ObjectError};
+use skep_object::{GlobalProblem, MapSize, Object, ObjectError};
 
 const FIREWALL: &[u8] = include_bytes!("../../conformance/programs/firewall.bpf.o");
 
@@ -38,4 +38,20 @@ fn wrong_requests_say_what_is_wrong() {
     assert!(matches!(problem(object.set_global("strict.x", 1).unwrap_err()), GlobalProblem::Set(_)));
     assert!(matches!(problem(object.global("malformed[1]").unwrap_err()), GlobalProblem::Read(_)));
     assert_eq!(object.global("strict").unwrap().to_string(), "0");
+}
+
+#[test]
+fn maps_are_resized_before_load() {
+    let mut object = Object::parse(FIREWALL).unwrap();
+    object.resize_map("blocked_ports", MapSize { max_entries: Some(7), ..MapSize::default() }).unwrap();
+    object.resize_map("dropped", MapSize { value_size: Some(32), ..MapSize::default() }).unwrap();
+    let program = object.program("firewall").unwrap().relocate(&Target::new(Release::new(6, 18), Arch::X86_64)).unwrap();
+    let def = |name: &str| program.maps.iter().find(|def| def.is_called(name)).unwrap();
+    assert_eq!((def("blocked_ports").max_entries, def("blocked_ports").value_size), (7, 1));
+    assert_ne!(def("blocked_ports").key_type_id, 0);
+    assert_eq!((def("dropped").value_size, def("dropped").key_type_id, def("dropped").value_type_id), (32, 0, 0));
+    for wrong in ["blocked", ".rodata", ".bss"] {
+        let error = object.resize_map(wrong, MapSize::default()).unwrap_err();
+        assert!(matches!(&error, ObjectError::NoMap { known, .. } if known.len() == 3), "{error}");
+    }
 }
