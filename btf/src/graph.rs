@@ -23,14 +23,15 @@ impl Edges {
     fn child(self, btf: &Btf, id: TypeId, nth: u32) -> Option<TypeId> {
         let record = btf.record(id);
         match (record.kind(), self) {
-            (Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag, _) | (Kind::Ptr, Edges::Pointers) => {
-                (nth == 0).then(|| TypeId(record.word(2)))
-            }
+            // A variable stands for its type, wherever malformed types name one.
+            (Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag | Kind::Var, _)
+            | (Kind::Ptr, Edges::Pointers) => (nth == 0).then(|| TypeId(record.word(2))),
             (Kind::Array, Edges::ByValue) => (nth == 0).then(|| TypeId(record.word(3))),
             (Kind::Struct | Kind::Union, Edges::ByValue) => {
                 (nth < record.vlen()).then(|| TypeId(record.word(4 + nth as usize * 3)))
             }
-            (Kind::Array | Kind::Struct | Kind::Union, Edges::Pointers) | (Kind::Ptr, Edges::ByValue) => None,
+            (Kind::Datasec, Edges::ByValue) => (nth < record.vlen()).then(|| TypeId(record.word(3 + nth as usize * 3))),
+            (Kind::Array | Kind::Struct | Kind::Union | Kind::Datasec, Edges::Pointers) | (Kind::Ptr, Edges::ByValue) => None,
             (
                 Kind::Void
                 | Kind::Int
@@ -38,8 +39,6 @@ impl Edges {
                 | Kind::Fwd
                 | Kind::Func
                 | Kind::FuncProto
-                | Kind::Var
-                | Kind::Datasec
                 | Kind::Float
                 | Kind::DeclTag
                 | Kind::Enum64,

@@ -307,6 +307,14 @@ pub enum ExternProblem {
     /// A type that no configuration value has.
     #[error("a configuration value cannot have this type ({0:?})")]
     KconfigType(Kind),
+    /// More bytes than configurations have.
+    #[error("a configuration value of {size} bytes: all of them together may have {most}")]
+    KconfigSize {
+        /// Bytes of this one.
+        size: u32,
+        /// Bytes of all.
+        most: u32,
+    },
     /// Its type has no size or alignment.
     #[error("{0}")]
     Size(BtfError),

@@ -134,6 +134,9 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Bytes that all configuration values may have together; the kernel's own are numbers and short strings.
+const MAX_KCONFIG: u32 = 1 << 20;
+
 /// All externs, in the order of their numbers.
 pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>) -> Result<Vec<Extern>, ObjectError> {
     if !elf.symbols.iter().any(|s| s.is_extern()) {
@@ -151,8 +154,12 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>) -> Result<Vec<Extern>, O
     let mut end = 0u32;
     for entry in &mut externs {
         if let ExternKind::Kconfig { size, align, ref mut offset, .. } = entry.kind {
-            *offset = end.next_multiple_of(align.max(1));
-            end = offset.saturating_add(size);
+            let start = end.checked_next_multiple_of(align.max(1));
+            let fits = start.and_then(|start| Some((start, start.checked_add(size).filter(|end| *end <= MAX_KCONFIG)?)));
+            (*offset, end) = fits.ok_or_else(|| ObjectError::Extern {
+                name: entry.name.clone(),
+                problem: ExternProblem::KconfigSize { size, most: MAX_KCONFIG },
+            })?;
         }
     }
     Ok(externs)

@@ -215,7 +215,7 @@ fn repair(def: &mut MapDef, repairs: &Repairs) {
         }
         MapType::StackTrace => {
             def.key_size = 4;
-            def.value_size = def.value_size.max(8).next_multiple_of(8);
+            def.value_size = def.value_size.max(8).checked_next_multiple_of(8).unwrap_or(u32::MAX - 7);
         }
         _ if maps_of_maps => def.value_size = 4,
         _ => {}
@@ -243,7 +243,7 @@ fn resolved(btf: &Btf, id: TypeId) -> (TypeId, Kind) {
 
 #[cfg(test)]
 mod tests {
-    use super::{data_map_name, ring_size};
+    use super::*;
 
     #[test]
     fn names_of_data_maps() {
@@ -267,5 +267,17 @@ mod tests {
         {
             assert_eq!(ring_size(asked), given, "{asked}");
         }
+    }
+
+    #[test]
+    fn sizes_at_the_edge_are_repaired() {
+        let mut stacks = MapDef::new("stacks", MapType::StackTrace);
+        stacks.value_size = u32::MAX;
+        repair(&mut stacks, &Repairs::ALL);
+        assert_eq!(stacks.value_size, u32::MAX - 7);
+        let mut ring = MapDef::new("ring", MapType::Ringbuf);
+        ring.max_entries = u32::MAX;
+        repair(&mut ring, &Repairs::ALL);
+        assert_eq!(ring.max_entries, u32::MAX);
     }
 }

@@ -75,8 +75,11 @@ pub enum ValueError {
     Btf(#[from] BtfError),
 }
 
-/// Most fields and elements of one value.
+/// Most fields and elements of one value, however many bytes there are.
 const MAX_PARTS: usize = 1 << 20;
+/// Fields and elements that any value may have, and how many more for each byte: bits, and unions that show bytes again.
+const FEW_PARTS: usize = 4096;
+const PARTS_PER_BYTE: usize = 8;
 
 /// The `width` bits that begin at `bit_offset`, as a number; `None` when the bytes end before. At most 128 bits.
 pub(super) fn read_bits(bytes: &[u8], bit_offset: u64, width: u32) -> Option<u128> {
@@ -103,10 +106,21 @@ fn extend(number: u128, width: u32) -> i128 {
 struct Reader<'a> {
     btf: &'a Btf,
     bytes: &'a [u8],
+    /// Fields and elements that may still be read.
     parts: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(btf: &'a Btf, bytes: &'a [u8]) -> Reader<'a> {
+        let parts = bytes.len().saturating_mul(PARTS_PER_BYTE).saturating_add(FEW_PARTS).min(MAX_PARTS);
+        Reader { btf, bytes, parts }
+    }
+
+    fn count(&mut self, id: TypeId, parts: usize) -> Result<(), ValueError> {
+        self.parts = self.parts.checked_sub(parts).ok_or(ValueError::TooLarge { id })?;
+        Ok(())
+    }
+
     fn bits(&self, id: TypeId, bit_offset: u64, width: u32) -> Result<u128, ValueError> {
         read_bits(self.bytes, bit_offset, width).ok_or(ValueError::Short {
             id,
@@ -135,10 +149,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, id: TypeId, at: u64, bitfield: Option<u8>) -> Result<Value, ValueError> {
-        self.parts += 1;
-        if self.parts > MAX_PARTS {
-            return Err(ValueError::TooLarge { id });
-        }
+        self.count(id, 1)?;
         let id = self.btf.resolve(id);
         match self.btf.ty(id)? {
             Type::Int(int) => {
@@ -206,7 +217,7 @@ impl Reader<'_> {
             let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
             return Ok(Value::Text(bytes[..end].to_vec()));
         }
-        if count > MAX_PARTS {
+        if count > self.parts {
             return Err(ValueError::TooLarge { id: array.id });
         }
         self.raw(array.id, at, size.saturating_mul(count as u32))?;
@@ -221,10 +232,7 @@ impl Reader<'_> {
             if member.name.is_empty() {
                 // An anonymous member that is no struct is padding.
                 if let Type::Struct(inner) | Type::Union(inner) = self.btf.ty(self.btf.resolve(member.ty))? {
-                    self.parts += 1;
-                    if self.parts > MAX_PARTS {
-                        return Err(ValueError::TooLarge { id: inner.id() });
-                    }
+                    self.count(inner.id(), 1)?;
                     self.fields(inner, at, fields)?;
                 }
                 continue;
@@ -243,7 +251,7 @@ impl Btf {
     /// # Errors
     /// Too few bytes, a type that has no values.
     pub fn read(&self, id: TypeId, bytes: &[u8]) -> Result<Value, ValueError> {
-        Reader { btf: self, bytes, parts: 0 }.value(id, 0, None)
+        Reader::new(self, bytes).value(id, 0, None)
     }
 
     /// Reads the value at a place in bytes.
@@ -251,7 +259,7 @@ impl Btf {
     /// # Errors
     /// As [`Btf::read`].
     pub fn read_place(&self, place: Place, bytes: &[u8]) -> Result<Value, ValueError> {
-        Reader { btf: self, bytes, parts: 0 }.value(place.ty, u64::from(place.bit_offset), place.bitfield)
+        Reader::new(self, bytes).value(place.ty, u64::from(place.bit_offset), place.bitfield)
     }
 }
 

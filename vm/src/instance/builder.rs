@@ -88,6 +88,7 @@ pub struct Builder {
     helpers: BTreeMap<i32, Closure>,
     budget: u64,
     absent: bool,
+    map_memory: Option<u64>,
 }
 
 impl Builder {
@@ -100,6 +101,7 @@ impl Builder {
             helpers: BTreeMap::new(),
             budget: DEFAULT_BUDGET,
             absent: false,
+            map_memory: None,
         }
     }
 
@@ -190,12 +192,20 @@ impl Builder {
         self
     }
 
+    /// Bytes that one map may take for its values, or for its keys; a map that needs more is refused with `ENOMEM`. Without this, 4 GiB.
+    #[must_use]
+    pub fn map_memory(mut self, bytes: u64) -> Builder {
+        self.map_memory = Some(bytes);
+        self
+    }
+
     /// Creates the maps and links the programs.
     ///
     /// # Errors
     /// [`BuildError`], with the program and the place.
     pub fn build(mut self) -> Result<Instance, BuildError> {
         let mut options = CreateOptions::new(self.world.cpus);
+        options.max_bytes = self.map_memory.unwrap_or(options.max_bytes);
         options.handle = self.world.target.btf.as_deref().and_then(handle_layout).unwrap_or_default();
         let mut maps = Maps { entries: Vec::new(), options, given: self.given.clone() };
         let mut linked = Vec::new();

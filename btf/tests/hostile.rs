@@ -1,0 +1,65 @@
+//! Types that no compiler writes.
+
+use skep_btf::value::ValueError;
+use skep_btf::{BtfBuilder, BtfError, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId, TypeProblem, Value};
+
+fn refused_as_loop(builder: &BtfBuilder) {
+    let error = builder.build().unwrap_err();
+    assert!(matches!(error, BtfError::Type { problem: TypeProblem::Loop, .. }), "{error}");
+}
+
+fn var(ty: TypeId) -> TypeDef {
+    TypeDef::Var { name: "v".into(), ty, linkage: Linkage::Global }
+}
+
+#[test]
+fn a_variable_of_itself() {
+    let mut b = BtfBuilder::new();
+    b.add(var(TypeId(1)));
+    refused_as_loop(&b);
+}
+
+#[test]
+fn a_struct_that_contains_itself_through_a_variable() {
+    let mut b = BtfBuilder::new();
+    let structure = b.structure("s", 8, vec![MemberDef::new("v", TypeId(2), 0)]);
+    b.add(var(structure));
+    refused_as_loop(&b);
+}
+
+#[test]
+fn a_section_in_itself() {
+    let mut b = BtfBuilder::new();
+    let vars = vec![SecVar { ty: TypeId(1), offset: 0, size: 4 }];
+    b.add(TypeDef::Datasec { name: ".data".into(), size: 4, vars });
+    refused_as_loop(&b);
+}
+
+#[test]
+fn a_pointer_to_a_variable_of_its_own_type() {
+    let mut b = BtfBuilder::new();
+    let pointer = b.ptr(TypeId(2));
+    b.add(var(pointer));
+    refused_as_loop(&b);
+}
+
+#[test]
+fn a_struct_that_points_to_itself_is_fine() {
+    let mut b = BtfBuilder::new();
+    b.int("int", 4, IntEncoding::Signed);
+    let node = b.structure("node", 8, vec![MemberDef::new("next", TypeId(3), 0)]);
+    b.ptr(node);
+    assert_eq!(b.build().unwrap().size_of(node), Ok(8));
+}
+
+#[test]
+fn values_are_no_larger_than_their_bytes_justify() {
+    let mut b = BtfBuilder::new();
+    let int = b.int("int", 4, IntEncoding::Signed);
+    let empty = b.structure("empty", 0, vec![]);
+    let many = b.array(empty, int, 1 << 20);
+    let some = b.array(empty, int, 100);
+    let btf = b.build().unwrap();
+    assert_eq!(btf.read(many, &[]), Err(ValueError::TooLarge { id: many }));
+    assert!(matches!(btf.read(some, &[]), Ok(Value::Array(elements)) if elements.len() == 100));
+}
