@@ -6,6 +6,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use memmap2::{MmapOptions, MmapRaw};
+
+/// Blocks of so many bytes are mappings of their own: the host gives pages to those that are touched, and takes them back at the end.
+/// Allocators would clear what they used before.
+const LARGE: usize = 1 << 16;
+
 /// Alignment of every block: enough for any guest access and for 128-bit atomics.
 const ALIGN: usize = 16;
 
@@ -16,6 +22,8 @@ const ALIGN: usize = 16;
 pub struct Block {
     start: NonNull<u8>,
     len: usize,
+    /// What a large block lies in; the others are allocated.
+    mapping: Option<MmapRaw>,
 }
 
 // SAFETY: a Block owns its allocation; all access is by volatile copies and atomics, and no reference into it is given out.
@@ -27,10 +35,15 @@ impl Block {
     /// `len` zero bytes. `None` if the host has not that much.
     /// The host commits pages as they are touched, so a large block that stays empty costs little.
     pub fn try_zeroed(len: usize) -> Option<Arc<Block>> {
+        if len >= LARGE {
+            let mapping = MmapRaw::from(MmapOptions::new().len(len).no_reserve_swap().map_anon().ok()?);
+            let start = NonNull::new(mapping.as_mut_ptr())?;
+            return Some(Arc::new(Block { start, len, mapping: Some(mapping) }));
+        }
         let layout = Layout::from_size_align(len.max(1), ALIGN).ok()?;
         // SAFETY: the layout has a size of at least one.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Arc::new(Block { start, len }))
+        Some(Arc::new(Block { start, len, mapping: None }))
     }
 
     /// `len` zero bytes, for sizes that a caller has bounded.
@@ -159,8 +172,10 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         // The layout that try_zeroed allocated with; it was valid then.
-        if let Ok(layout) = Layout::from_size_align(self.len.max(1), ALIGN) {
-            // SAFETY: allocated in try_zeroed with the same layout, freed once.
+        if self.mapping.is_none()
+            && let Ok(layout) = Layout::from_size_align(self.len.max(1), ALIGN)
+        {
+            // SAFETY: no mapping, so allocated in try_zeroed with the same layout; freed once.
             unsafe { dealloc(self.start.as_ptr(), layout) }
         }
     }

@@ -93,6 +93,17 @@ impl MapDef {
         if open { Arc::new(MapDef { max_entries: cpus, ..(**self).clone() }) } else { self.clone() }
     }
 
+    /// Whether it says what its keys or values are.
+    pub fn has_types(&self) -> bool {
+        self.key_type_id != 0 || self.value_type_id != 0
+    }
+
+    /// The same without types, and so without fields that mean more to the kernel than bytes.
+    pub fn without_types(&self) -> MapDef {
+        let inner = self.inner.as_ref().map(|inner| Arc::new(inner.without_types()));
+        MapDef { key_type_id: 0, value_type_id: 0, special: Vec::new(), inner, ..self.clone() }
+    }
+
     /// Whether a user who says `name` means this map: by its name, or by its section if it holds variables.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.section.as_deref() == Some(name)

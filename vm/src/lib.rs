@@ -28,6 +28,6 @@ pub use record::{DecodeError, decode};
 pub use skep_btf::{Btf, Literal, Value};
 pub use skep_helpers::{Machine, Stop, Trap};
 pub use skep_linux::{Arch, AttachType, Errno, MapType, ProgType, Release, Target};
-pub use skep_object::{Object, ObjectError, Options, RelocateError};
+pub use skep_object::{Object, ObjectError, Options, RelocateError, Repairs};
 pub use skep_program::{MapDef, Program};
 pub use skep_world::{Effect, KernelObjectError, Packet, Random, Redirect, World};

@@ -58,3 +58,12 @@ fn perf_event_arrays_without_a_size_have_an_entry_for_each_cpu() {
     let instance = Instance::builder(target()).world(world).map(events).build().unwrap();
     assert_eq!(instance.map("events").unwrap().inner().def().max_entries, 3);
 }
+
+#[test]
+fn types_that_the_kernel_does_not_take_are_left_away() {
+    // Only the key has a type: EINVAL with it.
+    let def = MapDef { key_size: 4, value_size: 8, max_entries: 4, key_type_id: 1, ..MapDef::new("half", MapType::Hash) };
+    let instance = Instance::builder(target()).map(def).build().unwrap();
+    instance.map("half").unwrap().set(&[0; 4], &[7; 8]).unwrap();
+    assert_eq!(instance.map("half").unwrap().get(&[0; 4]).unwrap(), Some(vec![7; 8]));
+}

@@ -240,7 +240,8 @@ impl World {
     }
 
     /// Address of a variable of the kernel, by the id of its `VAR`; its memory, all zero, is made when it is asked for first. A
-    /// per-CPU variable has a copy for each CPU, and the address is that of the first.
+    /// per-CPU variable has a copy for each CPU, and the address is that of the first. A function, by the id of its `FUNC`, has an
+    /// address too, where nothing is to be read.
     ///
     /// # Errors
     /// No BTF, or no such variable.
@@ -249,13 +250,19 @@ impl World {
             return Ok(*addr);
         }
         let btf = self.btf()?;
-        let Type::Var(var) = btf.ty(id)? else {
-            return Err(KernelObjectError::NoType(btf.name(id).to_owned()));
+        let addr = match btf.ty(id)? {
+            Type::Func(_) => {
+                let (name, block) = (btf.name(id).into(), Block::zeroed(0));
+                self.objects.add(Object { ty: TypeId::VOID, name, block, per_cpu: None, user: false })
+            }
+            Type::Var(var) => {
+                let size = u64::from(btf.size_of(var.ty)?);
+                let per_cpu = is_per_cpu(&btf, id).then(|| size.next_multiple_of(8));
+                let bytes = per_cpu.map_or(size, |stride| stride * u64::from(self.cpus.max(1)));
+                self.allocate(&btf, btf.resolve(var.ty), bytes, per_cpu)?
+            }
+            _ => return Err(KernelObjectError::NoType(btf.name(id).to_owned())),
         };
-        let size = u64::from(btf.size_of(var.ty)?);
-        let per_cpu = is_per_cpu(&btf, id).then(|| size.next_multiple_of(8));
-        let bytes = per_cpu.map_or(size, |stride| stride * u64::from(self.cpus.max(1)));
-        let addr = self.allocate(&btf, btf.resolve(var.ty), bytes, per_cpu)?;
         self.objects.by_variable.insert(id, addr);
         Ok(addr)
     }

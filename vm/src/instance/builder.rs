@@ -24,10 +24,10 @@ pub const DEFAULT_BUDGET: u64 = 1 << 28;
 pub enum BuildError {
     /// A program that does not fit the target.
     #[error(transparent)]
-    Relocate(#[from] RelocateError),
+    Relocate(Box<RelocateError>),
     /// A name that is no program of the object.
     #[error(transparent)]
-    Object(#[from] ObjectError),
+    Object(Box<ObjectError>),
     /// A map that cannot be created.
     #[error(transparent)]
     Map(#[from] CreateError),
@@ -65,7 +65,7 @@ pub enum BuildError {
         /// The program.
         program: String,
         /// Why.
-        error: KernelObjectError,
+        error: Box<KernelObjectError>,
     },
     /// A value that a map is to start with.
     #[error("map `{map}`, key {key}: {what}")]
@@ -77,6 +77,18 @@ pub enum BuildError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<ObjectError> for BuildError {
+    fn from(error: ObjectError) -> BuildError {
+        BuildError::Object(Box::new(error))
+    }
+}
+
+impl From<RelocateError> for BuildError {
+    fn from(error: RelocateError) -> BuildError {
+        BuildError::Relocate(Box::new(error))
+    }
 }
 
 /// Collects what an [`Instance`] is made of.
@@ -273,7 +285,7 @@ impl Builder {
             Wide::BtfId { id, btf_fd: 0 } => self
                 .world
                 .variable(skep_btf::TypeId(id as u32))
-                .map_err(|error| BuildError::Variable { program: program(), error }),
+                .map_err(|error| BuildError::Variable { program: program(), error: Box::new(error) }),
             Wide::BtfId { id, btf_fd } => Err(wrong(format!("variable {id} of module BTF {btf_fd} is not simulated"))),
             Wide::Func(_) => match image.code.target(slot) {
                 Ok(Some(target)) => Ok(image.address_of(target)),
@@ -371,7 +383,7 @@ impl Maps {
         let given = self.given.iter().find(|(name, _)| *name == def.name).map(|(_, map)| map.clone());
         let map = match given {
             Some(map) => map,
-            None => skep_maps::create(&def.on_cpus(self.options.cpus), &self.options)?,
+            None => create(&def.on_cpus(self.options.cpus), &self.options)?,
         };
         if let Some(events) = map.as_any().downcast_ref::<PerfEventArray>() {
             events.open_all();
@@ -385,6 +397,14 @@ impl Maps {
         }
         self.entries.push(Entry { def: def.clone(), map });
         Ok(self.entries.len() - 1)
+    }
+}
+
+/// Creates a map as loaders do: types that the kernel does not take with it are left away.
+fn create(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Arc<dyn Map>, CreateError> {
+    match skep_maps::create(def, options) {
+        Err(CreateError::Refused { .. }) if def.has_types() => skep_maps::create(&Arc::new(def.without_types()), options),
+        made => made,
     }
 }
 
