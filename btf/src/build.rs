@@ -47,8 +47,8 @@ pub enum TypeDef {
     Var { name: String, ty: TypeId, linkage: Linkage },
     Datasec { name: String, size: u32, vars: Vec<SecVar> },
     Float { name: String, size: u32 },
-    DeclTag { value: String, of: TypeId, component: Option<u32> },
-    TypeTag { value: String, to: TypeId },
+    DeclTag { value: String, attribute: bool, of: TypeId, component: Option<u32> },
+    TypeTag { value: String, attribute: bool, to: TypeId },
 }
 
 /// Types on their way to be BTF.
@@ -239,10 +239,10 @@ impl BtfBuilder {
                 record.0
             }
             TypeDef::Float { name, size } => Encoder::new(self.string(&name), Kind::Float, false, 0, size).0,
-            TypeDef::DeclTag { value, of, component } => {
-                Encoder::new(self.string(&value), Kind::DeclTag, false, 0, of.0).with(&[component.unwrap_or(u32::MAX)])
+            TypeDef::DeclTag { value, attribute, of, component } => {
+                Encoder::new(self.string(&value), Kind::DeclTag, attribute, 0, of.0).with(&[component.unwrap_or(u32::MAX)])
             }
-            TypeDef::TypeTag { value, to } => Encoder::new(self.string(&value), Kind::TypeTag, false, 0, to.0).0,
+            TypeDef::TypeTag { value, attribute, to } => Encoder::new(self.string(&value), Kind::TypeTag, attribute, 0, to.0).0,
         }
     }
 
@@ -352,8 +352,10 @@ impl Btf {
                 TypeDef::Datasec { name: section.name().to_owned(), size: section.size(), vars: section.vars().collect() }
             }
             Type::Float(float) => TypeDef::Float { name: float.name.to_owned(), size: float.size },
-            Type::DeclTag(tag) => TypeDef::DeclTag { value: tag.value.to_owned(), of: tag.of, component: tag.component },
-            Type::TypeTag(tag) => TypeDef::TypeTag { value: tag.name.to_owned(), to: tag.to },
+            Type::DeclTag(tag) => {
+                TypeDef::DeclTag { value: tag.value.to_owned(), attribute: tag.attribute, of: tag.of, component: tag.component }
+            }
+            Type::TypeTag(tag) => TypeDef::TypeTag { value: tag.name.to_owned(), attribute: tag.attribute, to: tag.to },
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod btf;
 mod build;
+mod c;
 pub mod core_relo;
 mod error;
 mod ext;

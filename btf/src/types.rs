@@ -61,11 +61,11 @@ impl<'a> Record<'a> {
             Kind::Union => Type::Union(Composite(self)),
             Kind::Enum | Kind::Enum64 => Type::Enum(Enum(self)),
             Kind::Fwd => Type::Fwd(Fwd { id: self.id, name: self.name(), union: self.kind_flag() }),
-            Kind::Typedef => Type::Typedef(Tag { id: self.id, name: self.name(), to }),
+            Kind::Typedef => Type::Typedef(Tag { id: self.id, name: self.name(), attribute: false, to }),
             Kind::Volatile => Type::Volatile(reference),
             Kind::Const => Type::Const(reference),
             Kind::Restrict => Type::Restrict(reference),
-            Kind::TypeTag => Type::TypeTag(Tag { id: self.id, name: self.name(), to }),
+            Kind::TypeTag => Type::TypeTag(Tag { id: self.id, name: self.name(), attribute: self.kind_flag(), to }),
             Kind::Func => {
                 Type::Func(Func { id: self.id, name: self.name(), proto: to, linkage: Linkage::from_number(self.vlen()) })
             }
@@ -76,6 +76,7 @@ impl<'a> Record<'a> {
             Kind::DeclTag => Type::DeclTag(DeclTag {
                 id: self.id,
                 value: self.name(),
+                attribute: self.kind_flag(),
                 of: to,
                 component: match self.word(3) {
                     u32::MAX => None,
@@ -128,6 +129,8 @@ pub struct Tag<'a> {
     pub id: TypeId,
     /// The new name, or the value of the tag.
     pub name: &'a str,
+    /// Of a type tag: the value is an attribute as C writes it, such as `address_space(1)`, not the text of a `btf_type_tag`.
+    pub attribute: bool,
     /// The type that is named or tagged.
     pub to: TypeId,
 }
@@ -582,6 +585,8 @@ pub struct DeclTag<'a> {
     pub id: TypeId,
     /// The string.
     pub value: &'a str,
+    /// The string is an attribute as C writes it, not the text of a `btf_decl_tag`.
+    pub attribute: bool,
     /// What it is attached to.
     pub of: TypeId,
     /// The member or parameter it is attached to; `None` for the whole.
