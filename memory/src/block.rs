@@ -205,6 +205,18 @@ impl Span {
         fits.then(|| Span { ptr: unsafe { block.start.add(offset) }, len: len as u64, block: block.clone() })
     }
 
+    /// Makes it another piece of the same block; false, and nothing changes, if that piece leaves the block.
+    #[inline]
+    pub fn shift_to(&mut self, offset: usize, len: usize) -> bool {
+        let fits = offset.checked_add(len).is_some_and(|end| end <= self.block.len);
+        if fits {
+            // SAFETY: offset + len lies within the allocation, as just tested.
+            self.ptr = unsafe { self.block.start.add(offset) };
+            self.len = len as u64;
+        }
+        fits
+    }
+
     /// Address of the first byte.
     #[inline(always)]
     pub fn start(&self) -> u64 {

@@ -12,4 +12,4 @@ mod region;
 
 pub use block::{Block, Span};
 pub use fault::{Access, Fault, Why};
-pub use region::{Memory, Region, RegionKind, Shape};
+pub use region::{Hit, Memory, Region, RegionKind, Shape};

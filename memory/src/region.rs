@@ -90,18 +90,6 @@ impl Region {
         Region { kind, block, offset: 0, len, shape: Shape::Flat, writable }
     }
 
-    /// What an access of `size` bytes at `addr` may reach without leaving its cell; `None` if it leaves it, or if the region does not
-    /// lie inside its block.
-    pub fn span(&self, addr: u64, size: u64) -> Option<Span> {
-        let offset = addr.checked_sub(self.start())?;
-        let (cell, len) = match self.shape {
-            Shape::Flat => (0, self.len as u64),
-            Shape::Cells { stride, len } => (offset - offset % stride.max(1), len),
-        };
-        let inside = offset.checked_add(size)? <= cell.checked_add(len)? && cell.checked_add(len)? <= self.len as u64;
-        inside.then(|| Span::new(&self.block, self.offset + cell as usize, len as usize))?
-    }
-
     /// Address of its first byte.
     pub fn start(&self) -> u64 {
         self.block.addr() + self.offset as u64
@@ -110,6 +98,35 @@ impl Region {
     /// Address after its last byte.
     pub fn end(&self) -> u64 {
         self.start() + self.len as u64
+    }
+}
+
+/// Where an access falls that was tested.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'m> {
+    /// The region.
+    pub region: &'m Region,
+    /// The place in the region's block, in bytes from its start.
+    pub at: usize,
+    /// What the access may not leave, in the region's block: the region, or a cell of it.
+    from: usize,
+    room: usize,
+}
+
+impl Hit<'_> {
+    /// Lets a span be the region, or the cell, that the access fell in; false, and nothing changes, if that does not lie inside its block.
+    #[inline]
+    pub fn show(&self, span: &mut Span) -> bool {
+        if Arc::ptr_eq(span.block(), &self.region.block) {
+            return span.shift_to(self.from, self.room);
+        }
+        match Span::new(&self.region.block, self.from, self.room) {
+            Some(new) => {
+                *span = new;
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -166,8 +183,9 @@ impl Memory {
         Some(&self.regions[i]).filter(|r| addr < r.end())
     }
 
-    /// Tests an access and gives the region it falls in and the offset in that region's block.
-    pub fn check(&self, addr: u64, size: u64, access: Access) -> Result<(&Region, usize), Fault> {
+    /// Tests an access and says where it falls.
+    #[inline]
+    pub fn reach(&self, addr: u64, size: u64, access: Access) -> Result<Hit<'_>, Fault> {
         let refuse = |why| Err(Fault { addr, size, access, why });
         let Some(region) = self.find(addr) else {
             return refuse(self.miss(addr));
@@ -183,7 +201,12 @@ impl Memory {
         if access == Access::Write && !region.writable {
             return refuse(Why::ReadOnly { kind: region.kind.clone(), offset: at as i64 });
         }
-        Ok((region, region.offset + offset as usize))
+        Ok(Hit { region, at: region.offset + offset as usize, from: region.offset + (offset - at) as usize, room: room as usize })
+    }
+
+    /// Tests an access and gives the region it falls in and the offset in that region's block.
+    pub fn check(&self, addr: u64, size: u64, access: Access) -> Result<(&Region, usize), Fault> {
+        self.reach(addr, size, access).map(|hit| (hit.region, hit.at))
     }
 
     fn miss(&self, addr: u64) -> Why {
@@ -289,8 +312,9 @@ mod tests {
     #[test]
     fn a_span_is_one_cell() {
         let (memory, start) = cells();
-        let region = memory.find(start + 20).unwrap();
-        let span = region.span(start + 20, 4).unwrap();
+        let hit = memory.reach(start + 20, 4, Access::Write).unwrap();
+        let mut span = Span::new(&Block::zeroed(1), 0, 1).unwrap();
+        assert!(hit.show(&mut span));
         assert_eq!((span.start(), span.len()), (start + 16, 12));
         span.store::<4>(start + 20, 0x1_2345_6789).unwrap();
         assert_eq!(memory.load(start + 20, 4).unwrap(), 0x2345_6789);
@@ -298,7 +322,24 @@ mod tests {
         assert_eq!(span.load::<8>(start + 21), None);
         assert_eq!(span.load::<1>(start + 15), None);
         assert_eq!(span.store::<1>(start + 28, 0), None);
-        assert!(region.span(start + 28, 4).is_none());
+        assert!(span.shift_to(32, 12) && !span.shift_to(40, 12));
+        assert_eq!((span.start(), span.len()), (start + 32, 12));
+    }
+
+    #[test]
+    fn no_span_leaves_its_block() {
+        let mut memory = Memory::new();
+        let block = Block::zeroed(16);
+        let start = block.addr();
+        let kind = RegionKind::Stack;
+        memory.add(Region { kind, block: block.clone(), offset: 8, len: 64, shape: Shape::Flat, writable: true });
+        let hit = memory.reach(start + 8, 4, Access::Read).unwrap();
+        let mut spans = [Span::new(&block, 0, 4).unwrap(), Span::new(&Block::zeroed(4), 0, 4).unwrap()];
+        for span in &mut spans {
+            let before = span.start();
+            assert!(!hit.show(span));
+            assert_eq!((span.start(), span.len()), (before, 4));
+        }
     }
 
     #[test]

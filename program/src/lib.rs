@@ -52,6 +52,30 @@ pub struct Program {
     pub ksyms: Vec<Ksym>,
 }
 
+impl Program {
+    /// Instructions alone: no section, no maps, no types, license "GPL".
+    pub fn bare(name: impl Into<String>, prog_type: ProgType, insns: impl Into<Vec<RawInsn>>) -> Program {
+        Program {
+            name: name.into(),
+            section: String::new(),
+            prog_type,
+            attach_type: None,
+            attach_to: None,
+            attach_btf_id: None,
+            flags: 0,
+            license: "GPL".into(),
+            kern_version: 0,
+            insns: insns.into(),
+            maps: Vec::new(),
+            btf: None,
+            funcs: Vec::new(),
+            lines: Vec::new(),
+            kfuncs: Vec::new(),
+            ksyms: Vec::new(),
+        }
+    }
+}
+
 /// A function of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Func {

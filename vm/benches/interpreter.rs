@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use skep::raw;
+use skep::{Closure, raw};
 use skep_isa::RawInsn;
+use skep_isa::asm::kernel::assemble;
 use solana_sbpf::aligned_memory::AlignedMemory;
+use solana_sbpf::declare_builtin_function;
+use solana_sbpf::ebpf::hash_symbol_name;
 use solana_sbpf::elf::Executable;
 use solana_sbpf::memory_region::{MemoryMapping, MemoryRegion};
 use solana_sbpf::program::{BuiltinProgram, FunctionRegistry, SBPFVersion};
@@ -17,78 +20,182 @@ use solana_sbpf::vm::{Config, ContextObject, EbpfVm};
 
 /// Bytes that every program gets.
 const INPUT: usize = 1500;
+/// Name of the helper that every engine offers: solana-sbpf makes the number from it.
+const HELPER: &str = "sum";
 
-/// A program by name. `r1` points to the input, `r2` is its length.
+/// A program by name. `r1` points to the input.
 struct Workload {
     name: &'static str,
     insns: Vec<RawInsn>,
 }
 
-const fn op(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> RawInsn {
-    RawInsn::new(code, dst, src, off, imm)
+impl Workload {
+    fn new(name: &'static str, text: &str) -> Workload {
+        Workload { name, insns: assemble(text).unwrap_or_else(|error| panic!("{name}: {error}")) }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.insns.iter().flat_map(|insn| insn.to_le_bytes()).collect()
+    }
 }
 
-/// Loads, arithmetic, stores to the stack and branches: sums bytes of the input, mixes them, and keeps a table on the stack.
-fn mix() -> Workload {
-    let insns = vec![
-        op(0xb7, 2, 0, 0, INPUT as i32), // r2 = length
-        op(0xbf, 6, 1, 0, 0),            // r6 = r1
-        op(0x0f, 2, 1, 0, 0),            // r2 += r1: the end
-        op(0xb7, 0, 0, 0, 0),            // r0 = 0
-        op(0x7b, 10, 0, -8, 0),          // *(u64 *)(r10 - 8) = r0
-        op(0x71, 3, 6, 0, 0),            // loop: r3 = *(u8 *)(r6 + 0)
-        op(0x0f, 0, 3, 0, 0),            // r0 += r3
-        op(0xbf, 4, 0, 0, 0),            // r4 = r0
-        op(0x67, 4, 0, 0, 13),           // r4 <<= 13
-        op(0xaf, 0, 4, 0, 0),            // r0 ^= r4
-        op(0x55, 3, 0, 2, 0),            // if r3 != 0 goto +2
-        op(0x79, 5, 10, -8, 0),          // r5 = *(u64 *)(r10 - 8)
-        op(0x05, 0, 0, 2, 0),            // goto +2
-        op(0x79, 5, 10, -8, 0),          // r5 = *(u64 *)(r10 - 8)
-        op(0x07, 5, 0, 0, 1),            // r5 += 1
-        op(0x7b, 10, 5, -8, 0),          // *(u64 *)(r10 - 8) = r5
-        op(0x07, 6, 0, 0, 1),            // r6 += 1
-        op(0xad, 6, 2, -13, 0),          // if r6 < r2 goto loop
-        op(0x95, 0, 0, 0, 0),            // exit
-    ];
-    Workload { name: "mix", insns }
-}
+/// Loads, arithmetic, stores to the stack and branches: sums bytes of the input, mixes them, and counts on the stack.
+const MIX: &str = "
+    r2 = 1500
+    r6 = r1
+    r2 += r1
+    r0 = 0
+    *(u64 *)(r10 -8) = r0
+again:
+    r3 = *(u8 *)(r6 +0)
+    r0 += r3
+    r4 = r0
+    r4 <<= 13
+    r0 ^= r4
+    if r3 != 0 goto other
+    r5 = *(u64 *)(r10 -8)
+    goto both
+other:
+    r5 = *(u64 *)(r10 -8)
+both:
+    r5 += 1
+    *(u64 *)(r10 -8) = r5
+    r6 += 1
+    if r6 < r2 goto again
+    exit
+";
 
 /// Arithmetic and a branch alone.
-fn arithmetic() -> Workload {
-    let insns = vec![
-        op(0xb7, 0, 0, 0, 0),    // r0 = 0
-        op(0xb7, 1, 0, 0, 2000), // r1 = 2000
-        op(0xb7, 3, 0, 0, 7),    // r3 = 7
-        op(0x0f, 0, 1, 0, 0),    // loop: r0 += r1
-        op(0x27, 0, 0, 0, 31),   // r0 *= 31
-        op(0x77, 3, 0, 0, 3),    // r3 >>= 3
-        op(0xaf, 3, 0, 0, 0),    // r3 ^= r0
-        op(0x17, 1, 0, 0, 1),    // r1 -= 1
-        op(0x55, 1, 0, -6, 0),   // if r1 != 0 goto loop
-        op(0x95, 0, 0, 0, 0),    // exit
-    ];
-    Workload { name: "arithmetic", insns }
-}
+const ARITHMETIC: &str = "
+    r0 = 0
+    r1 = 2000
+    r3 = 7
+again:
+    r0 += r1
+    r0 *= 31
+    r3 >>= 3
+    r3 ^= r0
+    r1 -= 1
+    if r1 != 0 goto again
+    exit
+";
 
 /// The one's complement sum of the input, two bytes at a time.
-fn checksum() -> Workload {
-    let insns = vec![
-        op(0xbf, 2, 1, 0, 0),            // r2 = r1
-        op(0x07, 2, 0, 0, INPUT as i32), // r2 += length: the end
-        op(0xb7, 0, 0, 0, 0),            // r0 = 0
-        op(0x69, 3, 1, 0, 0),            // loop: r3 = *(u16 *)(r1 + 0)
-        op(0x0f, 0, 3, 0, 0),            // r0 += r3
-        op(0x07, 1, 0, 0, 2),            // r1 += 2
-        op(0xad, 1, 2, -4, 0),           // if r1 < r2 goto loop
-        op(0xbf, 3, 0, 0, 0),            // r3 = r0
-        op(0x77, 3, 0, 0, 16),           // r3 >>= 16
-        op(0x57, 0, 0, 0, 0xffff),       // r0 &= 0xffff
-        op(0x0f, 0, 3, 0, 0),            // r0 += r3
-        op(0x95, 0, 0, 0, 0),            // exit
-    ];
-    Workload { name: "checksum", insns }
+const CHECKSUM: &str = "
+    r2 = r1
+    r2 += 1500
+    r0 = 0
+again:
+    r3 = *(u16 *)(r1 +0)
+    r0 += r3
+    r1 += 2
+    if r1 < r2 goto again
+    r3 = r0
+    r3 >>= 16
+    r0 &= 0xffff
+    r0 += r3
+    exit
+";
+
+/// Sorts 32 words of the input on the stack by insertion.
+const SORT: &str = "
+    r2 = 0
+copy:
+    r3 = r1
+    r3 += r2
+    r4 = *(u64 *)(r3 +0)
+    r5 = r10
+    r5 += -256
+    r5 += r2
+    *(u64 *)(r5 +0) = r4
+    r2 += 8
+    if r2 != 256 goto copy
+    r2 = 8
+outer:
+    r5 = r10
+    r5 += -256
+    r5 += r2
+    r4 = *(u64 *)(r5 +0)
+    r3 = r2
+inner:
+    r0 = *(u64 *)(r5 -8)
+    if r4 >= r0 goto placed
+    *(u64 *)(r5 +0) = r0
+    r5 += -8
+    r3 -= 8
+    if r3 != 0 goto inner
+placed:
+    *(u64 *)(r5 +0) = r4
+    r2 += 8
+    if r2 != 256 goto outer
+    r0 = *(u64 *)(r10 -256)
+    exit
+";
+
+/// Calls a function of the program that stores and loads on its own stack.
+const LOCAL_CALLS: &str = "
+    r6 = 500
+    r7 = 0
+again:
+    r1 = r6
+    call double
+    r7 += r0
+    r6 -= 1
+    if r6 != 0 goto again
+    r0 = r7
+    exit
+double:
+    *(u64 *)(r10 -8) = r1
+    r0 = *(u64 *)(r10 -8)
+    r0 += r1
+    exit
+";
+
+/// Calls a helper.
+const HELPER_CALLS: &str = "
+    r6 = 500
+    r7 = 0
+again:
+    r1 = r6
+    r2 = r7
+    call 1
+    r7 = r0
+    r6 -= 1
+    if r6 != 0 goto again
+    r0 = r7
+    exit
+";
+
+fn workloads() -> Vec<Workload> {
+    let mut helper_calls = Workload::new("helper calls", HELPER_CALLS);
+    for insn in helper_calls.insns.iter_mut().filter(|insn| insn.code == 0x85) {
+        insn.imm = hash_symbol_name(HELPER.as_bytes()) as i32;
+    }
+    vec![
+        Workload::new("mix", MIX),
+        Workload::new("arithmetic", ARITHMETIC),
+        Workload::new("checksum", CHECKSUM),
+        Workload::new("sort", SORT),
+        Workload::new("local calls", LOCAL_CALLS),
+        helper_calls,
+    ]
 }
+
+declare_builtin_function!(
+    /// The helper, for solana-sbpf.
+    Sum,
+    fn rust(
+        _context: &mut Meter,
+        a: u64,
+        b: u64,
+        _c: u64,
+        _d: u64,
+        _e: u64,
+        _memory: &mut MemoryMapping,
+    ) -> Result<u64, Box<dyn std::error::Error>> {
+        Ok(a.wrapping_add(b))
+    }
+);
 
 /// Counts instructions for solana-sbpf, and sets no limit.
 struct Meter(u64);
@@ -105,12 +212,18 @@ impl ContextObject for Meter {
     }
 }
 
-fn sbpf(bytes: &[u8], input: &mut [u8]) -> u64 {
+/// A program for solana-sbpf: it finds functions in a registry, and helpers in its loader, by the immediate of the call.
+fn executable(workload: &Workload) -> Executable<Meter> {
     let config = Config { enable_instruction_meter: true, ..Config::default() };
-    let loader = Arc::new(BuiltinProgram::<Meter>::new_loader(config));
-    let executable =
-        Executable::<Meter>::from_text_bytes(bytes, loader.clone(), SBPFVersion::V0, FunctionRegistry::default()).unwrap();
-    run_sbpf(&executable, input)
+    let mut loader = BuiltinProgram::<Meter>::new_loader(config);
+    loader.register_function(HELPER, Sum::vm).unwrap();
+    let mut functions = FunctionRegistry::default();
+    for (slot, insn) in workload.insns.iter().enumerate() {
+        if insn.code == 0x85 && insn.src() == 1 {
+            functions.register_function(insn.imm as u32, "function", slot + 1 + insn.imm as usize).unwrap();
+        }
+    }
+    Executable::from_text_bytes(&workload.bytes(), Arc::new(loader), SBPFVersion::V0, functions).unwrap()
 }
 
 fn run_sbpf(executable: &Executable<Meter>, input: &mut [u8]) -> u64 {
@@ -137,24 +250,27 @@ fn run_sbpf(executable: &Executable<Meter>, input: &mut [u8]) -> u64 {
 }
 
 fn interpreters(c: &mut Criterion) {
-    for workload in [mix(), arithmetic(), checksum()] {
+    let helper = hash_symbol_name(HELPER.as_bytes());
+    let sum: Closure = Arc::new(|_, args| Ok(args[0].wrapping_add(args[1])));
+    let helpers = BTreeMap::from([(helper as i32, sum)]);
+    for workload in workloads() {
+        let name = workload.name;
         let mut input: Vec<u8> = (0..INPUT).map(|i| (i * 7) as u8).collect();
-        let bytes: Vec<u8> = workload.insns.iter().flat_map(|insn| insn.to_le_bytes()).collect();
-        let mut machine = raw::Machine::new(&workload.insns, &BTreeMap::new()).unwrap();
+        let bytes = workload.bytes();
+        let mut machine = raw::Machine::new(&workload.insns, &helpers).unwrap();
         let outcome = machine.run(&input, u64::MAX).unwrap();
-        let rbpf = rbpf::EbpfVmRaw::new(Some(&bytes)).unwrap();
+        let mut rbpf = rbpf::EbpfVmRaw::new(Some(&bytes)).unwrap();
+        rbpf.register_helper(helper, |a, b, _, _, _| a.wrapping_add(b)).unwrap();
+        let sbpf = executable(&workload);
         // All engines compute the same; pointers differ between them, so no workload returns one.
-        assert_eq!(rbpf.execute_program(&mut input).unwrap(), outcome.value, "rbpf, {}", workload.name);
-        assert_eq!(sbpf(&bytes, &mut input), outcome.value, "solana-sbpf, {}", workload.name);
+        assert_eq!(rbpf.execute_program(&mut input).unwrap(), outcome.value, "rbpf, {name}");
+        assert_eq!(run_sbpf(&sbpf, &mut input), outcome.value, "solana-sbpf, {name}");
 
-        let mut group = c.benchmark_group(workload.name);
+        let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Elements(outcome.executed));
         group.bench_function("skep", |b| b.iter(|| machine.run(&input, u64::MAX).unwrap().value));
         group.bench_function("rbpf", |b| b.iter(|| rbpf.execute_program(&mut input).unwrap()));
-        let loader = Arc::new(BuiltinProgram::<Meter>::new_loader(Config::default()));
-        let executable =
-            Executable::<Meter>::from_text_bytes(&bytes, loader, SBPFVersion::V0, FunctionRegistry::default()).unwrap();
-        group.bench_function("solana-sbpf", |b| b.iter(|| run_sbpf(&executable, &mut input)));
+        group.bench_function("solana-sbpf", |b| b.iter(|| run_sbpf(&sbpf, &mut input)));
         group.finish();
     }
 }

@@ -88,7 +88,7 @@ impl Machine {
     /// # Errors
     /// [`RawError`].
     pub fn new(insns: &[RawInsn], helpers: &BTreeMap<i32, Closure>) -> Result<Machine, RawError> {
-        let program = Arc::new(bare(insns));
+        let program = Arc::new(Program::bare("main", ProgType::Unspec, insns));
         let image = Image::new(program)?;
         image.code.check()?;
         if let Some((slot, _)) = image.links.iter().find(|(_, wide)| !matches!(wide, skep_isa::Wide::Func(_))) {
@@ -143,26 +143,5 @@ impl Machine {
             Ok(value) => Ok(RawOutcome { value, memory: block.bytes(0, memory.len()), executed }),
             Err(trap) => Err(Stopped { trap, place: Box::new(Place::of(core)), executed }.into()),
         }
-    }
-}
-
-pub(crate) fn bare(insns: &[RawInsn]) -> Program {
-    Program {
-        name: "main".into(),
-        section: String::new(),
-        prog_type: ProgType::Unspec,
-        attach_type: None,
-        attach_to: None,
-        attach_btf_id: None,
-        flags: 0,
-        license: String::new(),
-        kern_version: 0,
-        insns: insns.to_vec(),
-        maps: Vec::new(),
-        btf: None,
-        funcs: Vec::new(),
-        lines: Vec::new(),
-        kfuncs: Vec::new(),
-        ksyms: Vec::new(),
     }
 }

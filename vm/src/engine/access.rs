@@ -2,11 +2,11 @@
 
 use skep_helpers::Trap;
 use skep_isa::{Operand, Reg, Size, eval};
-use skep_memory::{Access, Fault, Region, RegionKind, Span, Why};
+use skep_memory::{Access, Fault, Hit, Memory, RegionKind, Span, Why};
 
 use super::op::{Handler, Op};
 use super::{Core, Event};
-use crate::link::ArenaPlace;
+use crate::link::{ArenaPlace, Linked};
 
 /// What an instruction's last access fell into: good for the next one as long as the regions stay as they are.
 #[derive(Debug, Clone)]
@@ -141,35 +141,35 @@ pub(super) enum Refused {
     Fault(Fault),
 }
 
-impl Core {
-    /// The region of an access, and where in its block it lies.
-    pub(super) fn find(&self, addr: u64, size: u64, access: Access) -> Result<(&Region, usize), Refused> {
-        let fault = match self.memory.check(addr, size, access) {
-            Ok(found) => return Ok(found),
-            Err(fault) => fault,
-        };
-        match self.linked.arena_place(addr, size) {
-            ArenaPlace::At(place) => self.memory.check(place, size, access).map_err(Refused::Fault),
-            ArenaPlace::Absent => Err(Refused::Absent),
-            ArenaPlace::NoPointer => Err(Refused::Fault(fault)),
-        }
-    }
+/// Where an access of a program falls.
+#[inline]
+pub(super) fn find<'m>(memory: &'m Memory, linked: &Linked, addr: u64, size: u64, access: Access) -> Result<Hit<'m>, Refused> {
+    memory.reach(addr, size, access).or_else(|fault| find_in_arena(memory, linked, fault))
+}
 
+#[cold]
+fn find_in_arena<'m>(memory: &'m Memory, linked: &Linked, fault: Fault) -> Result<Hit<'m>, Refused> {
+    match linked.arena_place(fault.addr, fault.size) {
+        ArenaPlace::At(place) => memory.reach(place, fault.size, fault.access).map_err(Refused::Fault),
+        ArenaPlace::Absent => Err(Refused::Absent),
+        ArenaPlace::NoPointer => Err(Refused::Fault(fault)),
+    }
+}
+
+impl Core {
     /// A load that its cache entry did not serve.
     fn load(&mut self, pc: usize, addr: u64, size: u64) -> Result<u64, Trap> {
-        let (region, at) = match self.find(addr, size, Access::Read) {
-            Ok(found) => found,
+        let hit = match find(&self.memory, &self.linked, addr, size, Access::Read) {
+            Ok(hit) => hit,
             Err(Refused::Absent) => return Ok(0),
             Err(Refused::Fault(fault)) => return self.linked.image.missing.load(fault),
         };
-        match &region.kind {
-            RegionKind::Context => Ok(self.context.load((addr - region.start()) as usize, size as usize)?),
+        match &hit.region.kind {
+            RegionKind::Context => Ok(self.context.load((addr - hit.region.start()) as usize, size as usize)?),
             RegionKind::User => self.linked.image.missing.load(Fault { addr, size, access: Access::Read, why: Why::Unmapped }),
             _plain => {
-                let value = region.block.load(at, size as usize);
-                if let (Some(span), Some(entry)) = (region.span(addr, size), self.cache.get_mut(pc)) {
-                    *entry = Entry { version: self.memory.version(), span };
-                }
+                let value = hit.region.block.load(hit.at, size as usize);
+                keep(&mut self.cache, pc, &hit, self.memory.version());
                 Ok(value)
             }
         }
@@ -177,21 +177,27 @@ impl Core {
 
     /// A store that its cache entry did not serve.
     fn store(&mut self, pc: usize, addr: u64, size: u64, value: u64) -> Result<(), Trap> {
-        let (region, at) = match self.find(addr, size, Access::Write) {
-            Ok(found) => found,
+        let hit = match find(&self.memory, &self.linked, addr, size, Access::Write) {
+            Ok(hit) => hit,
             Err(Refused::Absent) => return Ok(()),
             Err(Refused::Fault(fault)) => return Err(Trap::Fault(fault)),
         };
-        match &region.kind {
-            RegionKind::Context => Ok(self.context.store((addr - region.start()) as usize, size as usize, value)?),
+        match &hit.region.kind {
+            RegionKind::Context => Ok(self.context.store((addr - hit.region.start()) as usize, size as usize, value)?),
             RegionKind::User => Err(Trap::Fault(Fault { addr, size, access: Access::Write, why: Why::Unmapped })),
             _plain => {
-                region.block.store(at, size as usize, value);
-                if let (Some(span), Some(entry)) = (region.span(addr, size), self.cache.get_mut(pc)) {
-                    *entry = Entry { version: self.memory.version(), span };
-                }
+                hit.region.block.store(hit.at, size as usize, value);
+                keep(&mut self.cache, pc, &hit, self.memory.version());
                 Ok(())
             }
         }
+    }
+}
+
+/// Remembers where an access of the instruction fell.
+#[inline]
+fn keep(cache: &mut [Entry], pc: usize, hit: &Hit<'_>, version: u64) {
+    if let Some(entry) = cache.get_mut(pc) {
+        entry.version = if hit.show(&mut entry.span) { version } else { u64::MAX };
     }
 }

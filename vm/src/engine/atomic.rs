@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use skep_helpers::Trap;
 use skep_isa::{AtomicOp, Size};
-use skep_memory::{Access, Fault, Why};
+use skep_memory::{Access, Fault, Hit, Why};
 
-use super::access::Refused;
+use super::access::{Refused, find};
 use super::op::{Handler, Op};
 use super::{Core, Event};
 
@@ -89,7 +89,7 @@ impl Core {
     fn atomic(&mut self, addr: u64, op: AtomicOp, size: Size, src: u64) -> Result<u64, Trap> {
         let bytes = u64::from(size.bytes());
         let refuse = |why| Trap::Fault(Fault { addr, size: bytes, access: Access::Write, why });
-        let (region, at) = match self.find(addr, bytes, Access::Write) {
+        let Hit { region, at, .. } = match find(&self.memory, &self.linked, addr, bytes, Access::Write) {
             Ok(found) => found,
             // The register keeps what it held.
             Err(Refused::Absent) => return Ok(if op == AtomicOp::Cmpxchg { self.regs[0] } else { src }),

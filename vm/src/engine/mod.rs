@@ -16,5 +16,5 @@ pub(crate) use compile::compile;
 pub(crate) use hook::Silent;
 pub use hook::{At, Hook, Step, Strict, Trace};
 pub(crate) use op::Op;
-pub(crate) use run::{Engine, Environment};
+pub(crate) use run::{Engine, Environment, MapTable};
 pub(crate) use state::{Core, Event, MAX_DEPTH};

@@ -1,6 +1,5 @@
 //! The loop, and the engine as helpers see it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use skep_helpers::{Machine, Parts, Stop, Trap};
@@ -19,8 +18,37 @@ const MAX_TAIL_CALLS: u32 = 33;
 pub(crate) struct Environment {
     /// Programs by index; their ids in prog arrays count from 1.
     pub(crate) programs: Vec<Arc<Linked>>,
-    /// Maps by the address of their handle.
-    pub(crate) maps: HashMap<u64, Arc<dyn Map>>,
+    /// The maps that programs can name.
+    pub(crate) maps: MapTable,
+}
+
+/// Maps by the address of their handle, in order.
+#[derive(Debug, Default)]
+pub(crate) struct MapTable {
+    entries: Vec<(u64, Arc<dyn Map>)>,
+}
+
+impl MapTable {
+    fn place(&self, handle: u64) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&handle, |(addr, _)| *addr)
+    }
+
+    #[inline]
+    fn get(&self, handle: u64) -> Option<&Arc<dyn Map>> {
+        self.place(handle).ok().map(|at| &self.entries[at].1)
+    }
+
+    /// Adds a map; false if it is there already.
+    pub(crate) fn insert(&mut self, map: Arc<dyn Map>) -> bool {
+        let handle = map.handle().addr();
+        match self.place(handle) {
+            Ok(_) => false,
+            Err(at) => {
+                self.entries.insert(at, (handle, map));
+                true
+            }
+        }
+    }
 }
 
 /// A run in progress.
@@ -66,20 +94,20 @@ impl<'e, H: Hook> Engine<'e, H> {
 
     /// Runs until the frame at `core.base` exits.
     fn frames(&mut self) -> Result<u64, Stop> {
+        let mut linked = self.core.linked.clone();
         loop {
-            self.steps();
+            if !Arc::ptr_eq(&linked, &self.core.linked) {
+                linked = self.core.linked.clone();
+            }
+            self.steps(&linked);
             match std::mem::replace(&mut self.core.event, Event::None) {
                 Event::Done => return Ok(self.core.regs[0]),
                 Event::Return { program, slot } => {
                     self.core.switch(self.env.programs[program].clone());
                     self.core.pc = slot;
                 }
-                Event::Call(index) => {
-                    let linked = self.core.linked.clone();
-                    self.outside(&linked.calls[index])?;
-                }
+                Event::Call(index) => self.outside(&linked.calls[index])?,
                 Event::CallNumber(number) => {
-                    let linked = self.core.linked.clone();
                     let callee = linked.by_number.get(&number);
                     self.outside(callee.ok_or_else(|| Trap::Illegal("callx: no kernel takes it".into()))?)?;
                 }
@@ -90,9 +118,8 @@ impl<'e, H: Hook> Engine<'e, H> {
     }
 
     /// Runs instructions until something outside of the loop must happen.
-    fn steps(&mut self) {
+    fn steps(&mut self, linked: &Linked) {
         let core = &mut *self.core;
-        let linked = core.linked.clone();
         let ops = linked.image.ops.as_slice();
         let mut pc = core.pc;
         let mut fuel = core.fuel;
@@ -159,18 +186,17 @@ impl<H: Hook> Machine for Engine<'_, H> {
     }
 
     fn map(&self, handle: u64) -> Option<Arc<dyn Map>> {
-        self.env.maps.get(&handle).cloned()
+        self.env.maps.get(handle).cloned()
     }
 
     fn find_map(&self, which: &dyn Fn(&dyn Map) -> bool) -> Option<Arc<dyn Map>> {
-        self.env.maps.values().find(|map| which(map.as_ref())).cloned()
+        self.env.maps.entries.iter().map(|(_, map)| map).find(|map| which(map.as_ref())).cloned()
     }
 
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {
         let handle = map.handle().addr();
-        if !self.env.maps.contains_key(&handle) {
+        if self.env.maps.insert(map.clone()) {
             self.core.add_map(map.as_ref());
-            self.env.maps.insert(handle, map);
         }
         handle
     }

@@ -88,8 +88,8 @@ pub(crate) struct Core {
     /// How many kernel objects have regions; 0 also where that is not known any more.
     pub(crate) objects: usize,
     frames: Vec<Frame>,
-    /// Stacks by frame; the current one's is in `frame`.
-    stacks: Vec<Span>,
+    /// How many frames' stacks may hold something.
+    used: usize,
     /// An empty span, for entries that nothing fits.
     nothing: Span,
 }
@@ -98,8 +98,7 @@ impl Core {
     pub(crate) fn new(world: World, context: Context, linked: Arc<Linked>) -> Core {
         let block = Block::zeroed(FRAMES * STRIDE);
         let nothing = Span::new(&block, 0, 0).expect("no bytes fit everywhere");
-        let mut stacks: Vec<Span> = (0..FRAMES).filter_map(|i| Span::new(&block, i * STRIDE, FRAME)).collect();
-        let frame = std::mem::replace(&mut stacks[0], nothing.clone());
+        let frame = Span::new(&block, 0, FRAME).expect("there is one frame at least");
         let mut memory = Memory::new();
         let shape = Shape::Cells { stride: STRIDE as u64, len: FRAME as u64 };
         memory.add(Region { kind: RegionKind::Stack, block, offset: 0, len: FRAMES * STRIDE, shape, writable: true });
@@ -122,7 +121,7 @@ impl Core {
             packet: None,
             objects: 0,
             frames: Vec::new(),
-            stacks,
+            used: 0,
             nothing,
         };
         core.forget();
@@ -132,6 +131,9 @@ impl Core {
     /// Makes ready for a run of `linked` from its first slot.
     pub(crate) fn reset(&mut self, linked: Arc<Linked>, budget: u64) {
         while self.leave_frame().is_some() {}
+        // A run sees nothing of the last one. Within a run, frames find what earlier calls left, as in the kernel.
+        self.frame.block().fill(0, self.used * STRIDE, 0);
+        self.used = 1;
         if !Arc::ptr_eq(&self.linked, &linked) {
             self.linked = linked;
             self.forget();
@@ -227,10 +229,7 @@ impl Core {
     }
 
     fn fresh_frame(&mut self) {
-        let start = self.frame.start();
-        let offset = (start - self.frame.block().addr()) as usize;
-        self.frame.block().fill(offset, FRAME, 0);
-        self.regs[10] = start + FRAME as u64;
+        self.regs[10] = self.frame.start() + FRAME as u64;
         self.rounds = ROUNDS;
     }
 
@@ -246,14 +245,13 @@ impl Core {
 
     /// Pushes a frame that returns to `return_to`.
     pub(crate) fn enter(&mut self, return_to: usize) -> Result<(), Trap> {
-        let depth = self.frames.len();
-        if depth + 1 >= self.stacks.len() {
+        let depth = self.frames.len() + 1;
+        if depth >= FRAMES || !self.frame.shift_to(depth * STRIDE, FRAME) {
             return Err(Trap::CallDepth);
         }
+        self.used = self.used.max(depth + 1);
         let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
         self.frames.push(Frame { program: self.linked.index, return_to, saved, rounds: self.rounds, first: self.first });
-        std::mem::swap(&mut self.frame, &mut self.stacks[depth]);
-        std::mem::swap(&mut self.frame, &mut self.stacks[depth + 1]);
         self.fresh_frame();
         Ok(())
     }
@@ -261,9 +259,7 @@ impl Core {
     /// Pops a frame: gives the program and the slot to go on at.
     pub(crate) fn leave_frame(&mut self) -> Option<(usize, usize)> {
         let frame = self.frames.pop()?;
-        let depth = self.frames.len();
-        std::mem::swap(&mut self.frame, &mut self.stacks[depth + 1]);
-        std::mem::swap(&mut self.frame, &mut self.stacks[depth]);
+        self.frame.shift_to(self.frames.len() * STRIDE, FRAME);
         self.regs[6..10].copy_from_slice(&frame.saved);
         self.regs[10] = self.frame.start() + FRAME as u64;
         self.rounds = frame.rounds;

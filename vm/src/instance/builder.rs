@@ -1,6 +1,6 @@
 //! From programs and maps to an [`Instance`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_btf::{Btf, Kind};
@@ -12,7 +12,7 @@ use skep_program::{MapDef, Program};
 use skep_world::{Context, KernelObjectError, World};
 
 use super::{Entry, Instance};
-use crate::engine::{Core, Environment};
+use crate::engine::{Core, Environment, MapTable};
 use crate::image::Image;
 use crate::link::{Closure, Linked, Outside};
 
@@ -237,12 +237,11 @@ impl Builder {
             None => Arc::new(nothing()),
         };
         let mut core = Core::new(self.world, Context::memory(skep_memory::Block::zeroed(0)), first);
-        let mut by_handle = HashMap::new();
+        let mut environment = Environment { programs: linked, maps: MapTable::default() };
         for Entry { map, .. } in &entries {
             core.add_map(map.as_ref());
-            by_handle.insert(map.handle().addr(), map.clone());
+            environment.maps.insert(map.clone());
         }
-        let environment = Environment { programs: linked, maps: by_handle };
         Ok(Instance { core: Box::new(core), environment, maps: entries, budget: self.budget })
     }
 
@@ -461,6 +460,7 @@ fn handle_layout(btf: &Btf) -> Option<HandleLayout> {
 
 /// A program without instructions, for instances of maps alone.
 fn nothing() -> Linked {
-    let image = Image::new(Arc::new(crate::raw::bare(&[]))).unwrap_or_else(|_| unreachable!("no instructions, no jumps"));
+    let image = Image::new(Arc::new(Program::bare("", skep_linux::ProgType::Unspec, [])))
+        .unwrap_or_else(|_| unreachable!("no instructions, no jumps"));
     Linked { index: 0, image: Arc::new(image), links: Vec::new(), calls: Vec::new(), arena: None, by_number: BTreeMap::new() }
 }

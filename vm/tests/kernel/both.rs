@@ -27,25 +27,9 @@ pub(crate) fn target() -> Arc<Target> {
 /// A program in the notation of the kernel's log. Maps are named by `map[idx:N]`, kernel functions by their ids.
 pub(crate) fn program(prog_type: ProgType, text: &str, maps: Vec<MapDef>) -> Program {
     let insns = kernel::assemble(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Program {
-        name: "test".into(),
-        section: String::new(),
-        prog_type,
-        attach_type: None,
-        attach_to: None,
-        attach_btf_id: None,
-        // `BPF_F_SLEEPABLE`, which programs of this type must have.
-        flags: if prog_type == ProgType::Syscall { 1 << 4 } else { 0 },
-        license: "GPL".into(),
-        kern_version: 0,
-        insns,
-        maps: maps.into_iter().map(Arc::new).collect(),
-        btf: None,
-        funcs: Vec::new(),
-        lines: Vec::new(),
-        kfuncs: Vec::new(),
-        ksyms: Vec::new(),
-    }
+    // `BPF_F_SLEEPABLE`, which programs of this type must have.
+    let flags = if prog_type == ProgType::Syscall { 1 << 4 } else { 0 };
+    Program { flags, maps: maps.into_iter().map(Arc::new).collect(), ..Program::bare("test", prog_type, insns) }
 }
 
 /// What a run left: value, packet and context.
