@@ -1,6 +1,6 @@
 //! ELF section names: what a program in a section of that name is.
 //!
-//! Source: libbpf's table of section definitions (libbpf 1.7), which is what compilers' users write names for.
+//! Source: libbpf's table of section definitions (1.7, and what its development had in July 2026), which is what people write names for.
 
 mod rows;
 
