@@ -9,11 +9,12 @@ mod map_def;
 
 pub use map_def::*;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use skep_btf::Btf;
-use skep_isa::RawInsn;
-use skep_linux::{AttachType, ProgType};
+use skep_isa::{Names, RawInsn};
+use skep_linux::{AttachType, HelperNames, ProgType};
 
 /// One program, relocated for a target, with all the subprograms it reaches, as `BPF_PROG_LOAD` takes it.
 #[derive(Debug, Clone)]
@@ -73,6 +74,21 @@ impl Program {
             kfuncs: Vec::new(),
             ksyms: Vec::new(),
         }
+    }
+}
+
+/// The names in a program: of helpers, of the kernel functions that it calls, of its own functions.
+impl Names for Program {
+    fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
+        HelperNames.helper(id)
+    }
+
+    fn kfunc(&self, id: i32, _module: i16) -> Option<Cow<'_, str>> {
+        self.kfuncs.iter().find(|kfunc| kfunc.id == id).map(|kfunc| Cow::Borrowed(kfunc.name.as_str()))
+    }
+
+    fn function(&self, slot: usize) -> Option<Cow<'_, str>> {
+        self.funcs.iter().find(|func| func.start == slot).map(|func| Cow::Borrowed(func.name.as_str()))
     }
 }
 

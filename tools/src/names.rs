@@ -1,11 +1,7 @@
 //! Names of things for people: as bpftool and C have them.
 
-use std::borrow::Cow;
-
-use skep::Program;
 use skep_btf::{Btf, Type, TypeId};
-use skep_isa::Names;
-use skep_linux::{HelperNames, MapType, ProgType};
+use skep_linux::{MapType, ProgType};
 
 /// `BPF_PROG_TYPE_SCHED_CLS` as `sched_cls`.
 pub(crate) fn prog_type(prog_type: ProgType) -> String {
@@ -64,21 +60,4 @@ pub(crate) fn type_name(btf: &Btf, id: TypeId) -> String {
         return head + &suffix;
     }
     format!("type {}", id.0)
-}
-
-/// The names in a program: helpers, kernel functions, its own functions.
-pub(crate) struct ProgramNames<'a>(pub(crate) &'a Program);
-
-impl Names for ProgramNames<'_> {
-    fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
-        HelperNames.helper(id)
-    }
-
-    fn kfunc(&self, id: i32, _module: i16) -> Option<Cow<'_, str>> {
-        self.0.kfuncs.iter().find(|kfunc| kfunc.id == id).map(|kfunc| Cow::Borrowed(kfunc.name.as_str()))
-    }
-
-    fn function(&self, slot: usize) -> Option<Cow<'_, str>> {
-        self.0.funcs.iter().find(|func| func.start == slot).map(|func| Cow::Borrowed(func.name.as_str()))
-    }
 }

@@ -16,6 +16,8 @@ pub struct Place {
     pub function: Option<String>,
     /// Slot of the instruction.
     pub slot: usize,
+    /// The instruction, in the notation of the kernel's log; `None` where the slot holds none.
+    pub insn: Option<String>,
     /// File, line and text of the source, where known.
     pub source: Option<Source>,
     /// `r0` to `r10`.
@@ -45,19 +47,38 @@ impl Place {
         let program = &core.linked.image.program;
         let after = program.funcs.partition_point(|func| func.start <= core.pc);
         let function = after.checked_sub(1).and_then(|i| program.funcs.get(i)).map(|func| func.name.clone());
-        let registers = core.registers();
-        Place { program: program.name.clone(), function, slot: core.pc, source: source_of(program, core.pc), registers }
+        let insn = core.linked.image.code.insn(core.pc).map(|insn| insn.display(core.pc, &**program).to_string());
+        let (source, registers) = (source_of(program, core.pc), core.registers());
+        Place { program: program.name.clone(), function, slot: core.pc, insn, source, registers }
     }
 }
 
+/// `program: function, instruction 12, r1 = *(u64 *)(r0 +0) (file.c:57: count->packets++;)`
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let function = self.function.as_deref().unwrap_or(&self.program);
-        write!(f, "{function}, instruction {}", self.slot)?;
+        f.write_str(&self.program)?;
+        match &self.function {
+            Some(function) if *function != self.program => write!(f, ": {function}")?,
+            Some(_) | None => {}
+        }
+        write!(f, ", instruction {}", self.slot)?;
+        if let Some(insn) = &self.insn {
+            write!(f, ", {insn}")?;
+        }
         match &self.source {
-            Some(source) if source.text.is_empty() => write!(f, " ({}:{})", source.file, source.line),
-            Some(source) => write!(f, " ({}:{}: {})", source.file, source.line, source.text.trim()),
+            Some(source) => write!(f, " ({source})"),
             None => Ok(()),
+        }
+    }
+}
+
+/// `file.c:57: text`
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        match self.text.trim() {
+            "" => Ok(()),
+            text => write!(f, ": {text}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::Io;
 use crate::cli::Format;
 use crate::exit::{Exit, Failure};
 use crate::hex;
-use crate::names::{self, ProgramNames};
+use crate::names;
 use crate::target::TargetArg;
 
 /// Arguments of `skep disasm`.
@@ -191,7 +191,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for (nth, name) in wanted.iter().enumerate() {
         let found = object.program(name).map_err(Failure::usage)?;
         let program = found.relocate_in(&mut linker).map_err(Failure::undecided)?;
-        let entries = entries(&program.insns, &ProgramNames(&program), Some(&program));
+        let entries = entries(&program.insns, &program, Some(&program));
         match io.format {
             Format::Human => {
                 let blank = if nth > 0 { "\n" } else { "" };

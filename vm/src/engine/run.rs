@@ -14,7 +14,7 @@ use crate::link::{Linked, Outside};
 const MAX_TAIL_CALLS: u32 = 33;
 
 /// What a run reaches beyond its own state.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     /// Programs by index; their ids in prog arrays count from 1.
     pub(crate) programs: Vec<Arc<Linked>>,
@@ -23,7 +23,7 @@ pub(crate) struct Environment {
 }
 
 /// Maps by the address of their handle, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MapTable {
     entries: Vec<(u64, Arc<dyn Map>)>,
 }
@@ -31,6 +31,11 @@ pub(crate) struct MapTable {
 impl MapTable {
     fn place(&self, handle: u64) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&handle, |(addr, _)| *addr)
+    }
+
+    /// All maps.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Map>> {
+        self.entries.iter().map(|(_, map)| map)
     }
 
     #[inline]
@@ -190,7 +195,7 @@ impl<H: Hook> Machine for Engine<'_, H> {
     }
 
     fn find_map(&self, which: &dyn Fn(&dyn Map) -> bool) -> Option<Arc<dyn Map>> {
-        self.env.maps.entries.iter().map(|(_, map)| map).find(|map| which(map.as_ref())).cloned()
+        self.env.maps.iter().find(|map| which(map.as_ref())).cloned()
     }
 
     fn adopt(&mut self, map: Arc<dyn Map>) -> u64 {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use skep_linux::Target;
 use skep_maps::Map;
+use skep_memory::Block;
 use skep_program::{MapDef, Program};
-use skep_world::World;
+use skep_world::{Context, Output, World};
 
 pub use builder::{BuildError, Builder, DEFAULT_BUDGET};
 pub use map::{MapEntry, MapError, MapRef};
@@ -24,8 +25,8 @@ pub(crate) struct Entry {
     pub(crate) map: Arc<dyn Map>,
 }
 
-/// Programs, the maps that they share, and the simulated kernel around them. It can be sent to another thread; its maps and the decoded
-/// programs can be shared with other instances.
+/// Programs, the maps that they share, and the simulated kernel around them. It can be sent to another thread; [`Instance::fork`] makes
+/// one for each thread that runs the same programs.
 #[derive(Debug)]
 pub struct Instance {
     core: Box<Core>,
@@ -106,6 +107,17 @@ impl Instance {
         }
     }
 
+    /// Another instance of the same programs over the same maps, for another thread. Its world is as this one's is now, without what
+    /// programs sent out; kernel objects are the same, since they hold each other's addresses.
+    #[must_use]
+    pub fn fork(&self) -> Instance {
+        let world = World { output: Output::default(), ..self.core.world.clone() };
+        let mut core = Core::new(world, Context::memory(Block::zeroed(0)), self.core.linked.clone());
+        let environment = self.environment.clone();
+        environment.maps.iter().for_each(|map| core.add_map(map.as_ref()));
+        Instance { core: Box::new(core), environment, maps: self.maps.clone(), budget: self.budget }
+    }
+
     /// The simulated kernel.
     pub fn world(&self) -> &World {
         &self.core.world
@@ -132,12 +144,3 @@ impl Instance {
         Ok(records)
     }
 }
-
-/// Instances move between threads; decoded programs and maps are shared by them.
-const _: () = {
-    const fn send<T: Send>() {}
-    const fn shared<T: Send + Sync>() {}
-    send::<Instance>();
-    shared::<crate::image::Image>();
-    shared::<MapRef>();
-};

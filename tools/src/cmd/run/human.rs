@@ -9,7 +9,6 @@ use skep_isa::Insn;
 use super::maps::{Dump, Field};
 use super::report::Report;
 use crate::hex;
-use crate::names::ProgramNames;
 
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -64,7 +63,11 @@ fn failed(out: &mut dyn Write, error: &RunError) -> io::Result<()> {
             let place = &stopped.place;
             writeln!(out, "{BAD}stopped{BAD:#} after {} instructions: {}", stopped.executed, stopped.trap)?;
             let function = place.function.as_deref().unwrap_or(&place.program);
-            writeln!(out, "  at {function}, instruction {}", place.slot)?;
+            write!(out, "  at {function}, instruction {}", place.slot)?;
+            match &place.insn {
+                Some(insn) => writeln!(out, ": {insn}")?,
+                None => writeln!(out)?,
+            }
             if let Some(source) = &place.source {
                 writeln!(out, "  {}:{}: {}", source.file, source.line, source.text.trim())?;
             }
@@ -208,7 +211,7 @@ fn trace(out: &mut dyn Write, programs: &[Program], steps: &[Step], last: Option
             line = now;
         }
         let text = match (&step.insn, program) {
-            (Some(insn), Some(program)) => insn.display(step.slot, &ProgramNames(program)).to_string(),
+            (Some(insn), Some(program)) => insn.display(step.slot, program).to_string(),
             (Some(insn), None) => insn.to_string(),
             (None, _) => "no instruction".to_owned(),
         };

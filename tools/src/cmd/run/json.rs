@@ -88,6 +88,7 @@ fn place(place: &Place) -> Json {
         ("program", json!(place.program)),
         ("function", json!(place.function)),
         ("instruction", json!(place.slot)),
+        ("insn", json!(place.insn)),
         ("source", json!(source)),
         ("registers", json!(place.registers.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>())),
     ])
