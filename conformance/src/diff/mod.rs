@@ -9,5 +9,5 @@ mod simulated;
 
 pub use compare::{Aspect, Difference, Item, Place, Unstable, Value, differences};
 pub use report::{Divergence, ProgramReport, Report, Verdict};
-pub use run::{Inputs, Options, object};
+pub use run::{Inputs, Options, apart, object, program};
 pub use simulated::{Simulated, SimulatedError};

@@ -52,19 +52,22 @@ const CPU: usize = 0;
 /// How often the kernel is asked again before a difference counts.
 const AGAIN: usize = 6;
 
-/// Compares programs of an object. Runs in a thread with a network of its own, on one CPU.
+/// Compares programs of an object, in a thread [`apart`].
 pub fn object(object: &Object, options: &Options) -> Report {
     let chosen = |program: &ProgramRef<'_>| match options.programs.is_empty() {
         true => program.autoload(),
         false => options.programs.iter().any(|name| name == program.name()),
     };
     let programs: Vec<ProgramRef<'_>> = object.programs().filter(chosen).collect();
-    let compare = || programs.iter().map(|program| compare(object, program, options)).collect();
+    let compare = || programs.iter().map(|one| program(object, one, options)).collect();
     Report { kernel: Kernel::release(), programs: apart(compare) }
 }
 
-/// Runs `work` in a thread that programs can do no harm to the network from, and that stays on one CPU.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// Runs `work` in a thread that has a network of its own, so that programs that it runs reach nobody, and that stays on one CPU.
+///
+/// # Panics
+/// If `work` does, or if no thread can be started.
+pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let body = || {
         // Without the right to do so nothing can be loaded either, and that is what is reported.
         let _ = skep_kernel::isolate_network();
@@ -80,7 +83,8 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn compare(object: &Object, program: &ProgramRef<'_>, options: &Options) -> ProgramReport {
+/// Compares one program of an object. The calling thread should be [`apart`].
+pub fn program(object: &Object, program: &ProgramRef<'_>, options: &Options) -> ProgramReport {
     let name = |prog_type: skep::ProgType| prog_type.name().to_owned();
     let mut report = ProgramReport {
         program: program.name().to_owned(),

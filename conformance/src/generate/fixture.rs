@@ -103,6 +103,12 @@ fn walk(btf: &Btf, id: TypeId, offset: usize, depth: usize, found: &mut Vec<Leaf
                 }
             }
         }
+        Some(Type::Datasec(section)) => {
+            for var in section.vars() {
+                let ty = btf.referred(var.ty).unwrap_or_default();
+                walk(btf, ty, var.offset as usize, depth + 1, found);
+            }
+        }
         Some(_) => found.push(Leaf { offset, size }),
         None => {}
     }

@@ -1,0 +1,105 @@
+//! Every program of the shared corpus that the kernel takes and runs on request, in skep and in the kernel of this host.
+//!
+//! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
+//! name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of JSON per program.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use skep_conformance::corpus::{Corpus, Set, Truth, Verdict as Recorded};
+use skep_conformance::diff::{self, Inputs, Options, ProgramReport, Verdict};
+use skep_conformance::oracle;
+use skep_kernel::Kernel;
+use skep_linux::{AttachType, ProgType};
+use skep_object::{Object, Repairs};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// Objects of old compilers and other loaders are repaired as they were when the verdicts were recorded.
+fn open(corpus: &Corpus, set: Set, name: &str) -> Object {
+    let options = skep_object::Options { repairs: Repairs::ALL, ..Default::default() };
+    Object::open(corpus.object(set, name), &options).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn compare(object: &Object, truth: &Truth, options: &Options) -> Option<ProgramReport> {
+    let prog_type = truth.prog_type.and_then(ProgType::from_u32)?;
+    oracle::shape(prog_type)?;
+    let mut program = object.program(truth.program.as_deref()?).unwrap_or_else(|error| panic!("{}: {error}", truth.id));
+    if program.prog_type() != Some(prog_type) {
+        program = program.as_type(prog_type, truth.attach_type.and_then(AttachType::from_u32));
+    }
+    Some(diff::program(object, &program, options))
+}
+
+#[test]
+fn programs_of_the_corpus_do_the_same_in_both() {
+    if let Err(why) = Kernel::available() {
+        println!("skipped: needs {why}");
+        return;
+    }
+    let Some(root) = common::shared("corpus") else { return };
+    let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
+    let mut options = Options::new(skep::host().unwrap());
+    options.inputs =
+        Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
+    let only = std::env::var("SKEP_DIFF_ONLY").unwrap_or_default();
+    let mut file = std::env::var_os("SKEP_DIFF_REPORT").map(|path| std::fs::File::create(path).unwrap());
+    let reports = diff::apart(|| {
+        let mut reports = Vec::new();
+        for set in Set::ALL {
+            let mut objects: BTreeMap<String, Arc<Object>> = BTreeMap::new();
+            for truth in corpus.truth(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}"))) {
+                let name = format!("{}/{} {}", set.name(), truth.object, truth.program.as_deref().unwrap_or_default());
+                if truth.verdict != Recorded::Accept || !name.contains(&only) {
+                    continue;
+                }
+                let object = objects.entry(truth.object.clone());
+                let object = object.or_insert_with(|| Arc::new(open(&corpus, set, &truth.object)));
+                let Some(report) = compare(object, &truth, &options) else { continue };
+                if let Some(file) = &mut file {
+                    writeln!(file, "{}", serde_json::json!({ "name": name, "report": report })).unwrap();
+                }
+                reports.push((name, report));
+            }
+        }
+        reports
+    });
+    let differ = summary(&reports);
+    assert!(differ == 0, "{differ} programs differ");
+}
+
+/// Prints what was found; gives the number of programs that differ.
+fn summary(reports: &[(String, ProgramReport)]) -> usize {
+    let (mut kinds, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    let (mut differ, mut inputs) = (0, 0);
+    for (name, report) in reports {
+        inputs += report.inputs;
+        *kinds.entry((report.prog_type.as_str(), report.verdict.kind())).or_insert(0) += 1;
+        match &report.verdict {
+            Verdict::Agree => {}
+            Verdict::Differ(_) => {
+                differ += 1;
+                println!("{name}: {report}");
+            }
+            Verdict::NotComparable(why) | Verdict::KernelRefuses(why) | Verdict::SkepRefuses(why) => {
+                let names = reasons.entry((report.verdict.kind(), why.lines().next().unwrap_or(why))).or_insert_with(Vec::new);
+                names.push(name.as_str());
+            }
+        }
+    }
+    for ((kind, why), names) in &reasons {
+        println!("{kind}: {} programs, such as {}: {why}", names.len(), names[0]);
+    }
+    let unstable: Vec<&str> = reports.iter().filter(|(_, r)| !r.unstable.is_empty()).map(|(name, _)| name.as_str()).collect();
+    println!("{} programs show something that is not the same in every run of the kernel: {}", unstable.len(), unstable.join(", "));
+    for ((prog_type, kind), count) in &kinds {
+        println!("{prog_type}: {count} {kind}");
+    }
+    println!("{} programs, {inputs} inputs, {differ} differ", reports.len());
+    differ
+}
