@@ -45,8 +45,7 @@ fn programs_of_the_corpus_do_the_same_in_both() {
     let Some(root) = common::shared("corpus") else { return };
     let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
     let mut options = Options::new(skep::host().unwrap());
-    options.inputs =
-        Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
+    options.inputs = Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
     let only = std::env::var("SKEP_DIFF_ONLY").unwrap_or_default();
     let mut file = std::env::var_os("SKEP_DIFF_REPORT").map(|path| std::fs::File::create(path).unwrap());
     let reports = diff::apart(|| {
@@ -87,7 +86,8 @@ fn summary(reports: &[(String, ProgramReport)]) -> usize {
                 println!("{name}: {report}");
             }
             Verdict::NotComparable(why) | Verdict::KernelRefuses(why) | Verdict::SkepRefuses(why) => {
-                let names = reasons.entry((report.verdict.kind(), why.lines().next().unwrap_or(why))).or_insert_with(Vec::new);
+                let why = why.lines().next().unwrap_or(why);
+                let names = reasons.entry((report.verdict.kind(), why)).or_insert_with(Vec::new);
                 names.push(name.as_str());
             }
         }
@@ -96,7 +96,11 @@ fn summary(reports: &[(String, ProgramReport)]) -> usize {
         println!("{kind}: {} programs, such as {}: {why}", names.len(), names[0]);
     }
     let unstable: Vec<&str> = reports.iter().filter(|(_, r)| !r.unstable.is_empty()).map(|(name, _)| name.as_str()).collect();
-    println!("{} programs show something that is not the same in every run of the kernel: {}", unstable.len(), unstable.join(", "));
+    println!(
+        "{} programs show something that is not the same in every run of the kernel: {}",
+        unstable.len(),
+        unstable.join(", ")
+    );
     for ((prog_type, kind), count) in &kinds {
         println!("{prog_type}: {count} {kind}");
     }

@@ -11,16 +11,25 @@ pub struct Clock {
     pub epoch: u64,
     /// Ticks per second for `bpf_jiffies64`.
     pub hz: u64,
+    /// What passes after each time that a program asks: 0, so that all of a run is one moment.
+    pub step: u64,
 }
 
 impl Default for Clock {
     /// One hour after boot, at the beginning of 2025, with 250 ticks per second.
     fn default() -> Clock {
-        Clock { monotonic: 3600 * 1_000_000_000, suspended: 0, epoch: 1_735_689_600 * 1_000_000_000, hz: 250 }
+        Clock { monotonic: 3600 * 1_000_000_000, suspended: 0, epoch: 1_735_689_600 * 1_000_000_000, hz: 250, step: 0 }
     }
 }
 
 impl Clock {
+    /// The clock as a program that asks finds it; the step passes.
+    pub fn read(&mut self) -> Clock {
+        let now = self.clone();
+        self.monotonic = self.monotonic.wrapping_add(self.step);
+        now
+    }
+
     /// `CLOCK_BOOTTIME`.
     pub fn boot(&self) -> u64 {
         self.monotonic.wrapping_add(self.suspended)

@@ -168,7 +168,7 @@ fn places(observed: &Observed) -> Places {
     all
 }
 
-/// What is not the same in every run of the kernel itself, from the same input and map contents.
+/// What is not the same in every run of one engine, from the same input and map contents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unstable {
     /// Words (of 8 bytes) of places that all runs have, by their number; all words if the length differs.
@@ -177,14 +177,14 @@ pub struct Unstable {
     places: BTreeSet<Place>,
 }
 
-/// A byte that differs between runs of the kernel takes this many with it: the number it belongs to may be that long, and its other
+/// A byte that differs between runs of an engine takes this many with it: the number it belongs to may be that long, and its other
 /// bytes are equal by chance.
 const WORD: usize = 8;
 /// Stands for all words of a place.
 const ALL: usize = usize::MAX;
 
 impl Unstable {
-    /// Adds what differs between two runs of the kernel.
+    /// Adds what differs between two runs of the same engine.
     pub fn learn(&mut self, one: &Observed, other: &Observed) {
         let (one, other) = (places(one), places(other));
         for place in one.keys().chain(other.keys()) {
@@ -222,7 +222,7 @@ impl Unstable {
     }
 }
 
-/// All differences between skep and the kernel beside what is unstable, by place.
+/// All differences between skep and the kernel beside what is unstable in either of them, by place.
 pub fn differences(skep: &Observed, kernel: &Observed, unstable: &Unstable) -> Vec<Difference> {
     if skep == kernel {
         return Vec::new();
@@ -247,7 +247,7 @@ pub fn differences(skep: &Observed, kernel: &Observed, unstable: &Unstable) -> V
             }
             (Some(a), Some(b)) if a == b || unstable.word(place, ALL) => continue,
             (Some(_), Some(_)) => None,
-            // Where the kernel itself has other keys each time, no key can be asked for.
+            // Where an engine has other keys each time, no key can be asked for.
             (None, _) | (_, None) if unstable.unstable_items(&place.aspect) => continue,
             (None, _) | (_, None) => None,
         };

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use skep::{Target, World};
+use skep::{BuildError, Target, World};
 use skep_kernel::Kernel;
 use skep_object::{Object, ProgramRef};
+use skep_world::Random;
 
 use super::compare::{Unstable, differences};
 use super::report::{Divergence, ProgramReport, Report, Verdict};
-use super::simulated::Simulated;
+use super::simulated::{Simulated, SimulatedError};
 use crate::generate::Generator;
 use crate::oracle::{Case, Ended, Engine, Host, HostError, Observed, Set, TableError, shape};
 
@@ -108,6 +109,8 @@ struct Pair {
     kernel: Host,
     /// The program and its maps in the kernel once more, with other addresses, ids and hash seeds: made when it is needed.
     again: Option<Host>,
+    /// Skep once more, with other addresses, times and random numbers: made when it is needed.
+    twin: Option<Simulated>,
 }
 
 /// What came of one case.
@@ -133,8 +136,8 @@ impl Pair {
             Err(error) => return Err(Verdict::KernelRefuses(error.to_string())),
         };
         let skep =
-            Simulated::new(&set, &options.target, like_this_thread).map_err(|error| Verdict::SkepRefuses(error.to_string()))?;
-        Ok(Pair { set, skep, kernel, again: None })
+            Simulated::new(&set, &options.target, like_this_thread).map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
+        Ok(Pair { set, skep, kernel, again: None, twin: None })
     }
 
     fn run(&mut self, options: &Options, report: &mut ProgramReport) -> Verdict {
@@ -154,7 +157,7 @@ impl Pair {
                 break;
             }
             report.inputs += 1;
-            match self.compare(index, case) {
+            match self.compare(index, case, options) {
                 Ok(Compared::Equal(unstable)) => {
                     for aspect in unstable.aspects() {
                         *report.unstable.entry(aspect.to_string()).or_insert(0) += 1;
@@ -171,7 +174,7 @@ impl Pair {
         }
     }
 
-    fn compare(&mut self, index: usize, case: Case) -> Result<Compared, TableError> {
+    fn compare(&mut self, index: usize, case: Case, options: &Options) -> Result<Compared, TableError> {
         self.skep.set_world(now);
         let kernel = self.kernel.run(&case)?;
         let skep = self.skep.run(&case)?;
@@ -180,6 +183,12 @@ impl Pair {
         }
         let mut unstable = Unstable::default();
         let mut found = differences(&skep, &kernel, &unstable);
+        if !found.is_empty()
+            && let Some(twin) = self.twin(&options.target)
+        {
+            unstable.learn(&skep, &twin.run(&case)?);
+            found = differences(&skep, &kernel, &unstable);
+        }
         for time in 0..AGAIN {
             if found.is_empty() {
                 break;
@@ -192,6 +201,22 @@ impl Pair {
             None => Compared::Equal(unstable),
             Some(difference) => Compared::Differ(Box::new(Divergence { index, case, difference, places, skep, kernel })),
         })
+    }
+
+    /// Another instance. What is not the same in it comes from addresses, time or chance.
+    fn twin(&mut self, target: &Arc<Target>) -> Option<&mut Simulated> {
+        if self.twin.is_none() {
+            // What could be built once can be built again.
+            self.twin = Simulated::new(&self.set, target, |world| {
+                like_this_thread(world);
+                now(world);
+                world.clock.monotonic += 12_345_678_901_234;
+                world.clock.step = 10_987;
+                world.random = Random::new(1);
+            })
+            .ok();
+        }
+        self.twin.as_mut()
     }
 
     /// Asks the kernel once more: by turns the same program and a second copy of it.
@@ -208,6 +233,17 @@ impl Pair {
             },
         };
         again.run(case)
+    }
+}
+
+/// Why skep does not take a program. What has no body goes without its place, so that refusals can be counted.
+fn refusal(error: &SimulatedError) -> String {
+    match error {
+        SimulatedError::Build(error) => match error.as_ref() {
+            BuildError::NoBody { what, .. } => format!("{what} is not simulated"),
+            error => error.to_string(),
+        },
+        SimulatedError::Table(error) => error.to_string(),
     }
 }
 

@@ -5,11 +5,11 @@ use super::random::Random;
 const SKB_SIZE: usize = 192;
 /// Fields of `struct __sk_buff` that a test run takes: offset, size.
 const SKB_FIELDS: [(usize, usize); 14] = [
-    (8, 4),   // mark
-    (32, 4),  // priority
-    (36, 4),  // ingress_ifindex
-    (40, 4),  // ifindex
-    (48, 4),  // cb[0] ... cb[4]
+    (8, 4),  // mark
+    (32, 4), // priority
+    (36, 4), // ingress_ifindex
+    (40, 4), // ifindex
+    (48, 4), // cb[0] ... cb[4]
     (52, 4),
     (56, 4),
     (60, 4),
@@ -41,7 +41,9 @@ pub(super) fn skb(random: &mut Random, packet: usize) -> Option<Vec<u8>> {
         }
         let value = match offset {
             IFINDEX => random.pick(&[0, 1, 1, 1, 1, 1, 1, 1, 1, 9]),
-            WIRE_LEN => [0, packet, packet + 100, packet + 4, 65536, 65537, 1][random.weighted(&[40, 20, 20, 10, 6, 1, 1])] as u64,
+            WIRE_LEN => {
+                [0, packet, packet + 100, packet + 4, 65536, 65537, 1][random.weighted(&[40, 20, 20, 10, 6, 1, 1])] as u64
+            }
             _ if size == 8 => random.interesting(),
             164 if random.chance(95) => random.below(65536) as u64,
             _ => random.interesting(),

@@ -47,7 +47,11 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn mac(&mut self, random: &mut Random) -> [u8; 6] {
-        let mac = if random.chance(10) { random.number().to_le_bytes().first_chunk().copied().unwrap_or_default() } else { random.pick(&MACS) };
+        let mac = if random.chance(10) {
+            random.number().to_le_bytes().first_chunk().copied().unwrap_or_default()
+        } else {
+            random.pick(&MACS)
+        };
         self.macs.push(mac);
         mac
     }

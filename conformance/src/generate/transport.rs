@@ -1,8 +1,6 @@
 //! What lies behind IP headers.
 
-use etherparse::{
-    Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, TcpHeader, TcpOptionElement, UdpHeader, ip_number,
-};
+use etherparse::{Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, TcpHeader, TcpOptionElement, UdpHeader, ip_number};
 
 use super::facts::Facts;
 use super::net;
@@ -74,8 +72,7 @@ fn tcp(random: &mut Random, facts: &mut Facts, between: Between) -> Vec<u8> {
     if random.chance(40) {
         use TcpOptionElement::{MaximumSegmentSize, Noop, SelectiveAcknowledgementPermitted, Timestamp, WindowScale};
         let (value, echo) = (random.number() as u32, random.number() as u32);
-        let all =
-            [MaximumSegmentSize(1460), SelectiveAcknowledgementPermitted, Timestamp(value, echo), Noop, WindowScale(7)];
+        let all = [MaximumSegmentSize(1460), SelectiveAcknowledgementPermitted, Timestamp(value, echo), Noop, WindowScale(7)];
         // Ten words are there for options; these take five.
         let _ = header.set_options(&all[..random.below(all.len() + 1)]);
     } else if random.chance(15) {

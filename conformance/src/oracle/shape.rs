@@ -32,12 +32,11 @@ pub fn shape(prog_type: ProgType) -> Option<Shape> {
         | ProgType::LwtIn
         | ProgType::LwtOut
         | ProgType::LwtXmit
-        | ProgType::LwtSeg6local
-        | ProgType::SkSkb => Some(Shape::Skb),
+        | ProgType::LwtSeg6local => Some(Shape::Skb),
         ProgType::Xdp => Some(Shape::Xdp),
         ProgType::FlowDissector => Some(Shape::FlowDissector),
         ProgType::SkLookup => Some(Shape::SkLookup),
-        ProgType::RawTracepoint | ProgType::RawTracepointWritable => Some(Shape::Args),
+        ProgType::RawTracepoint => Some(Shape::Args),
         ProgType::Syscall => Some(Shape::Memory),
         ProgType::Netfilter => Some(Shape::Netfilter),
         ProgType::Unspec
@@ -51,6 +50,8 @@ pub fn shape(prog_type: ProgType) -> Option<Shape> {
         | ProgType::CgroupSockAddr
         | ProgType::LircMode2
         | ProgType::SkReuseport
+        | ProgType::SkSkb
+        | ProgType::RawTracepointWritable
         | ProgType::CgroupSysctl
         | ProgType::CgroupSockopt
         | ProgType::Tracing
