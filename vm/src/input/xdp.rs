@@ -15,10 +15,8 @@ const SHARED_INFO: usize = 320;
 const FRAME: usize = 4096;
 /// Bytes of a link-layer header: no packet is shorter.
 const ETH_HLEN: usize = 14;
-/// The most metadata there may be.
-const MAX_META: usize = 252;
-/// `BPF_F_XDP_HAS_FRAGS`.
-const HAS_FRAGS: u32 = 1 << 5;
+/// The most metadata there may be: the kernel's own description of the frame (`struct xdp_frame`) has to fit before it.
+const MAX_META: usize = 256 - 40;
 /// Where that field lies.
 const INGRESS_IFINDEX: std::ops::Range<usize> = 12..16;
 /// `sizeof(struct xdp_md)`.
@@ -37,25 +35,23 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     let empty = Vec::new();
     let data = input.data.as_ref().unwrap_or(&empty);
     let (meta, mut linear) = (word(0), data.len());
-    if word(4) != 0 || word(0) != 0 || word(8) != 0 {
+    // A context of bytes says where the packet ends, even if it says 0; fields by name need not.
+    if !given.is_empty() || word(4) != 0 || word(0) != 0 || word(8) != 0 {
         if word(8) != 0 || word(4) > data.len() || meta > word(4) || meta % 4 != 0 || meta > MAX_META {
             return refuse("data, data_end and data_meta do not describe the packet", Errno::EINVAL);
         }
         linear = word(4);
     }
-    if data.len() < ETH_HLEN {
-        return refuse(format!("a packet of {} bytes, fewer than {ETH_HLEN}", data.len()), Errno::EINVAL);
+    if data.len() < ETH_HLEN + meta {
+        let len = data.len().saturating_sub(meta);
+        return refuse(format!("a packet of {len} bytes, fewer than {ETH_HLEN}"), Errno::EINVAL);
     }
-    let room = FRAME - HEADROOM - SHARED_INFO;
-    if linear > room || linear < data.len() {
-        if program.flags & HAS_FRAGS == 0 {
-            return refuse(format!("{} bytes do not fit a frame, and the program takes no fragments", data.len()), Errno::EINVAL);
-        }
-        linear = linear.min(room);
-    }
+    let room = FRAME - (HEADROOM - meta) - SHARED_INFO;
+    // What does not fit lies in fragments, also for a program that takes none: it sees the linear part.
+    linear = linear.min(room);
     devices(&context, world)?;
     let headroom = HEADROOM - meta;
-    let mut packet = Packet::new(data, headroom, room.saturating_sub(data.len() - meta.min(data.len())));
+    let mut packet = Packet::new(data, headroom, room.saturating_sub(data.len()));
     packet.data = headroom + meta;
     packet.mac = packet.data;
     packet.network = packet.data;
@@ -80,6 +76,7 @@ fn devices(context: &Context, world: &World) -> Result<(), InputError> {
             context.block.store(12, 4, 1);
             Ok(())
         }
+        1 if queue != 0 => refuse(format!("the loopback has no receive queue {queue}"), Errno::EINVAL),
         1 => Ok(()),
         other if world.net.devices.iter().any(|device| u64::from(device.index) == other) => Ok(()),
         other => refuse(format!("no device {other}"), Errno::ENODEV),
