@@ -149,7 +149,7 @@ impl Script {
             }
             Act::Neg(width) => {
                 self.insns.push(Insn::Neg { width, dst });
-                self.regs[on] = if width == Width::W64 { known.neg() } else { known.low_neg() };
+                self.regs[on] = if width == Width::W64 { known.negated() } else { known.low_negated() };
             }
             Act::ZeroExtend => {
                 self.insns.push(Insn::Mov { width: Width::W32, dst, src: Operand::Reg(dst) });

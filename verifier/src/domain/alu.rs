@@ -105,13 +105,13 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
 
     /// 0 minus the whole.
     #[must_use]
-    pub fn neg(self) -> Self {
+    pub fn negated(self) -> Self {
         Scalar::exact(0).op(Op::Sub, &self)
     }
 
     /// 0 minus the low half.
     #[must_use]
-    pub fn low_neg(self) -> Self {
+    pub fn low_negated(self) -> Self {
         Scalar::exact(0).low_op(Op::Sub, &self)
     }
 
@@ -124,7 +124,7 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
             false => self.constant().is_some() && exact((umin, umax, smin, smax)),
         };
         // The bounds of the whole decide for the low half too.
-        (known && umax < u64::from(width)).then(|| if low { self.low.umin as u32 } else { umin as u32 })
+        (known && umax < u64::from(width)).then_some(if low { self.low.umin as u32 } else { umin as u32 })
     }
 
     fn result(self, op: Op, other: &Self, low: bool) -> Self {
