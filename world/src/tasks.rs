@@ -9,6 +9,8 @@ use crate::{KernelObjectError, Mapping, Task, World};
 pub struct Tasks {
     /// Of the current task: the address of its `task_struct`, and what it was last filled from.
     current: Option<(u64, Option<Task>)>,
+    /// The task that all descend from, pid 1.
+    init: Option<(u64, Task)>,
     /// The others.
     others: Vec<(u64, Task)>,
     /// Addresses of `pt_regs`, by task.
@@ -33,18 +35,32 @@ impl World {
         if let Some((addr, _)) = self.tasks.current {
             return Ok(addr);
         }
-        let addr = self.new_task_object()?;
+        let addr = self.new_task_object(self.task.pid)?;
         self.tasks.current = Some((addr, None));
         self.fill_task()?;
         Ok(addr)
     }
 
-    /// A `task_struct` that is its own parent and leader.
-    fn new_task_object(&mut self) -> Result<u64, KernelObjectError> {
+    /// A `task_struct` that is its own leader and a child of the first task, or of nobody if it is that itself.
+    fn new_task_object(&mut self, pid: u32) -> Result<u64, KernelObjectError> {
+        let parent = if pid == INIT { None } else { Some(self.init_task()?) };
         let addr = self.new_object("task_struct")?;
-        for path in ["group_leader", "real_parent", "parent"] {
-            self.set_if_there(addr, path, addr)?;
+        let parent = parent.unwrap_or(addr);
+        for (path, to) in [("group_leader", addr), ("real_parent", parent), ("parent", parent)] {
+            self.set_if_there(addr, path, to)?;
         }
+        Ok(addr)
+    }
+
+    /// The `task_struct` of the first task, made when it is asked for first.
+    fn init_task(&mut self) -> Result<u64, KernelObjectError> {
+        if let Some((addr, _)) = self.tasks.init {
+            return Ok(addr);
+        }
+        let addr = self.new_task_object(INIT)?;
+        let task = Task { pid: INIT, tgid: INIT, comm: "init".to_owned(), ..Task::default() };
+        self.fill(addr, &task)?;
+        self.tasks.init = Some((addr, task));
         Ok(addr)
     }
 
@@ -85,7 +101,7 @@ impl World {
     /// # Errors
     /// A target without BTF.
     pub fn add_task(&mut self, task: Task) -> Result<u64, KernelObjectError> {
-        let addr = self.new_task_object()?;
+        let addr = self.new_task_object(task.pid)?;
         self.fill(addr, &task)?;
         self.tasks.others.push((addr, task));
         Ok(addr)
@@ -95,7 +111,14 @@ impl World {
     pub fn task_at(&self, addr: u64) -> Option<&Task> {
         match self.tasks.current {
             Some((current, _)) if current == addr => Some(&self.task),
-            Some(_) | None => self.tasks.others().find(|(other, _)| *other == addr).map(|(_, task)| task),
+            Some(_) | None => self
+                .tasks
+                .init
+                .iter()
+                .map(|(init, task)| (*init, task))
+                .chain(self.tasks.others())
+                .find(|(other, _)| *other == addr)
+                .map(|(_, task)| task),
         }
     }
 
@@ -107,7 +130,12 @@ impl World {
         if pid == self.task.pid {
             return self.current_task().map(Some);
         }
-        Ok(self.tasks.others().find(|(_, task)| task.pid == pid).map(|(addr, _)| addr))
+        let other = self.tasks.others().find(|(_, task)| task.pid == pid).map(|(addr, _)| addr);
+        match other {
+            Some(addr) => Ok(Some(addr)),
+            None if pid == INIT => self.init_task().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Address of the `pt_regs` that a task entered the kernel with, made, all zero, when it is asked for first.
@@ -144,6 +172,9 @@ impl World {
     }
 }
 
+/// Process id of the first task.
+const INIT: u32 = 1;
+
 /// Offsets in mappings are counted in pages.
 const PAGE_SHIFT: u32 = 12;
 
@@ -159,8 +190,13 @@ mod tests {
         world.task.tgid = 42;
         let task = world.current_task().unwrap();
         assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(42));
-        assert_eq!(world.get(task, "real_parent").unwrap(), Value::Pointer(task));
+        let init = world.task_by_pid(1).unwrap().unwrap();
+        assert_eq!(world.get(task, "real_parent").unwrap(), Value::Pointer(init));
+        assert_eq!(world.get(init, "real_parent").unwrap(), Value::Pointer(init));
+        assert_eq!(world.get(task, "real_parent.comm").unwrap(), Value::Text(b"init".to_vec()));
+        world.set(task, "real_parent.tgid", 5).unwrap();
         assert_eq!(world.current_task().unwrap(), task);
+        assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(42));
         world.task.tgid = 43;
         world.fill_task().unwrap();
         assert_eq!(world.get(task, "tgid").unwrap(), Value::Signed(43));

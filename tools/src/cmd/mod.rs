@@ -36,3 +36,15 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     out.flush()?;
     result
 }
+
+/// `--global NAME=VALUE`: sets a variable of an object before load.
+pub(crate) fn set_global(object: &mut skep::Object, text: &str) -> Result<(), Failure> {
+    let (path, value) =
+        text.split_once('=').ok_or_else(|| Failure::usage(format!("`{text}` is no assignment: NAME=VALUE expected")))?;
+    let literal = match value.trim().strip_prefix("hex:") {
+        Some(digits) => crate::hex::bytes(digits).map(skep::Literal::Text),
+        None => skep::Literal::parse(value.trim()).map_err(Failure::usage),
+    };
+    let within = |failure: Failure| failure.within(format!("--global {text}"));
+    object.set_global(path.trim(), literal.map_err(within)?).map_err(|error| within(Failure::usage(error)))
+}

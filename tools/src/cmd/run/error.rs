@@ -44,6 +44,8 @@ pub(super) enum Wrong {
     NoLayout { program: String },
     #[error("`{0}` is no map element: NAME[KEY]=VALUE expected")]
     Element(String),
+    #[error("the object has no ring buffer or perf event array `{0}`")]
+    NoStream(String),
     #[error("map `{map}` cannot hold `@{name}`")]
     NotHolder { map: String, name: String },
     #[error("{file}: {what}")]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use skep::{Effect, Program, Redirect, RunError, Step};
+use skep::{Effect, Program, Redirect, RunError, Step, Value};
 use skep_isa::Insn;
 
 use super::maps::{Dump, Field};
@@ -90,7 +90,7 @@ fn changes(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
         writeln!(out, "  {}: {} -> {}", change.field, change.before, change.after)?;
     }
     if let Some(record) = report.record_after() {
-        writeln!(out, "  context: {record:#}")?;
+        writeln!(out, "  context: {}", pretty(&record, 1))?;
     }
     if let Some(redirect) = &report.redirect {
         writeln!(out, "  redirect: {}", redirected(redirect))?;
@@ -113,7 +113,7 @@ fn sent(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
         match &record.decoded {
             Some((ty, value)) => {
                 writeln!(out, "  {BOLD}{}{BOLD:#} ({ty}, {} bytes):", record.map, record.bytes.len())?;
-                indented(out, &format!("{value:#}"))?;
+                writeln!(out, "    {}", pretty(value, 2))?;
             }
             None => {
                 writeln!(
@@ -122,17 +122,37 @@ fn sent(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
                     record.map,
                     record.bytes.len()
                 )?;
-                for (at, row) in record.bytes.chunks(ROW).enumerate() {
-                    writeln!(out, "    {}", dump_row(at * ROW, row))?;
-                }
+                hexdump(out, &record.bytes)?;
             }
         }
     }
     Ok(())
 }
 
-fn indented(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    text.lines().try_for_each(|line| writeln!(out, "    {line}"))
+/// A value with a line for each field; arrays of plain values stay in one line.
+fn pretty(value: &Value, depth: usize) -> String {
+    let lines = |open: char, close: char, items: Vec<String>| {
+        let inside: String = items.iter().map(|item| format!("{:width$}{item},\n", "", width = 2 * depth + 2)).collect();
+        format!("{open}\n{inside}{:width$}{close}", "", width = 2 * depth)
+    };
+    match value {
+        Value::Struct(fields) if !fields.is_empty() => {
+            lines('{', '}', fields.iter().map(|(name, field)| format!(".{name} = {}", pretty(field, depth + 1))).collect())
+        }
+        Value::Array(items) if items.iter().any(|item| matches!(item, Value::Struct(_) | Value::Array(_))) => {
+            lines('[', ']', items.iter().map(|item| pretty(item, depth + 1)).collect())
+        }
+        Value::Struct(_)
+        | Value::Array(_)
+        | Value::Unsigned(_)
+        | Value::Signed(_)
+        | Value::Bool(_)
+        | Value::Float(_)
+        | Value::Enum { .. }
+        | Value::Pointer(_)
+        | Value::Text(_)
+        | Value::Bytes(_) => value.to_string(),
+    }
 }
 
 /// One row of a hexdump: offset, bytes, text.
@@ -140,6 +160,23 @@ fn dump_row(at: usize, bytes: &[u8]) -> String {
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let text: String = bytes.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
     format!("{at:04x}  {:<47}  {text}", hex.join(" "))
+}
+
+/// Rows that are the same as the one before are a `*`, as hexdump does.
+fn hexdump(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
+    let mut before: Option<&[u8]> = None;
+    let mut starred = false;
+    for (nth, row) in bytes.chunks(ROW).enumerate() {
+        let last = (nth + 1) * ROW >= bytes.len();
+        match before == Some(row) && !last {
+            true if starred => {}
+            true => writeln!(out, "    *")?,
+            false => writeln!(out, "    {}", dump_row(nth * ROW, row))?,
+        }
+        starred = before == Some(row) && !last;
+        before = Some(row);
+    }
+    Ok(())
 }
 
 /// The rows in which two packets differ.
@@ -203,12 +240,12 @@ fn trace(out: &mut dyn Write, programs: &[Program], steps: &[Step], last: Option
         let program = programs.iter().find(|program| program.name == *step.program);
         if let Some(program) = program {
             let after = program.lines.partition_point(|line| line.start <= step.slot);
-            let now = after.checked_sub(1).map(|at| (program.name.as_str(), at));
-            if let (Some((_, at)), true) = (now, now != line) {
-                let source = &program.lines[at];
+            let now = after.checked_sub(1).map(|at| &program.lines[at]);
+            let place = now.map(|source| (&source.file, source.line));
+            if let (Some(source), true) = (now, place != line) {
                 writeln!(out, "{DIM}; {} @ {}:{}{DIM:#}", source.text.trim(), source.file, source.line)?;
             }
-            line = now;
+            line = place;
         }
         let text = match (&step.insn, program) {
             (Some(insn), Some(program)) => insn.display(step.slot, program).to_string(),

@@ -96,15 +96,7 @@ fn open(args: &Args) -> Result<Object, Failure> {
     let cannot = || format!("cannot read the object `{}`", args.object.display());
     let mut object = Object::open(&args.object, &Options::default()).map_err(|error| Failure::usage(error).within(cannot()))?;
     for text in &args.global {
-        let assignment = Assignment::parse(text).map_err(Wrong::from)?;
-        let literal = match assignment.given().map_err(Wrong::from)? {
-            syntax::Given::Literal(literal) => literal,
-            syntax::Given::Bytes(bytes) => skep::Literal::Text(bytes),
-            syntax::Given::Named(_) | syntax::Given::Ip(_) | syntax::Given::Address { .. } | syntax::Given::In(..) => {
-                return Err(Wrong::Untyped { what: format!("variable `{}`", assignment.path), given: "an address" }.into());
-            }
-        };
-        object.set_global(&assignment.path, literal).map_err(Failure::usage)?;
+        super::set_global(&mut object, text)?;
     }
     Ok(object)
 }

@@ -48,7 +48,11 @@ impl Prototype {
 
     /// The names.
     pub(super) fn names(&self) -> Vec<String> {
-        self.params.iter().map(|(name, ..)| name.clone()).collect()
+        let numbered = |(nth, (name, ..)): (usize, &(String, TypeId, usize))| match name.is_empty() {
+            true => format!("arg{}", nth + 1),
+            false => name.clone(),
+        };
+        self.params.iter().enumerate().map(numbered).collect()
     }
 }
 
@@ -62,9 +66,11 @@ pub(super) fn prototype(types: &Types, program: &Program) -> Option<Prototype> {
     };
     match (program.prog_type, program.attach_type) {
         (ProgType::RawTracepoint | ProgType::RawTracepointWritable, _) | (ProgType::Tracing, Some(AttachType::TraceRawTp)) => {
-            // `typedef void (*btf_trace_NAME)(void *, ...)`; programs do not see the first parameter.
+            // `typedef void (*btf_trace_NAME)(void *, ...)`; programs do not see the first parameter. Parameters of a typedef have
+            // no names; those of the function that calls all probes do.
             let pointer = btf.resolve(btf.find(&format!("btf_trace_{to}"), Kind::Typedef)?);
-            Prototype::new(btf.clone(), btf.referred(pointer)?, 1, false)
+            let caller = function(&format!("__traceiter_{to}"));
+            Prototype::new(btf.clone(), caller.or_else(|| btf.referred(pointer))?, 1, false)
         }
         (ProgType::Lsm, _) => Prototype::new(btf.clone(), function(&format!("bpf_lsm_{to}"))?, 0, false),
         (ProgType::Tracing, attach) => {

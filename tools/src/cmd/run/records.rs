@@ -21,41 +21,47 @@ pub(super) struct Record {
     pub(super) decoded: Option<(String, Value)>,
 }
 
+/// A type, and where it is.
+type Typed = (Arc<Btf>, TypeId);
+
 /// Knows the types of records.
 pub(super) struct Decoder {
     /// By map.
-    named: BTreeMap<String, (Arc<Btf>, TypeId)>,
-    /// Types that records may have: those of maps' values and those that variables point to.
-    candidates: Vec<TypeId>,
-    own: Option<Arc<Btf>>,
+    named: BTreeMap<String, Typed>,
+    /// Types that other records may have: those of maps' values and those that variables point to.
+    candidates: Vec<Typed>,
 }
 
 impl Decoder {
-    /// Takes `--record MAP=TYPE`, and looks for other types in the object.
+    /// Takes `--record MAP=TYPE`, and looks for other types in the object and in `--types`.
     pub(super) fn new(object: &Object, types: &Types, named: &[String]) -> Result<Decoder, Wrong> {
-        let mut decoder = Decoder { named: BTreeMap::new(), candidates: Vec::new(), own: types.object.clone() };
+        let mut decoder = Decoder { named: BTreeMap::new(), candidates: Vec::new() };
+        for btf in types.given.iter().chain(&types.object) {
+            let mut structs: Vec<TypeId> = btf.own_ids().filter_map(|id| pointee(btf, id)).collect();
+            if types.object.as_ref().is_some_and(|own| Arc::ptr_eq(own, btf)) {
+                structs.extend(object.maps().map(|map| btf.resolve(TypeId(map.value_type_id))));
+                structs.retain(|ty| btf.kind(*ty) == Kind::Struct);
+            }
+            structs.sort_unstable();
+            structs.dedup();
+            decoder.candidates.extend(structs.into_iter().map(|ty| (btf.clone(), ty)));
+        }
+        let streams = object.maps().filter(|map| is_stream(map.map_type) && map.value_type_id != 0);
+        for (map, btf) in streams.filter_map(|map| Some((map, types.object.clone()?))) {
+            decoder.named.insert(map.name.clone(), (btf, TypeId(map.value_type_id)));
+        }
         for text in named {
             let Assignment { path, value } = Assignment::parse(text)?;
+            if !object.maps().any(|map| map.name == path && is_stream(map.map_type)) {
+                return Err(Wrong::NoStream(path));
+            }
             decoder.named.insert(path, types.find(&value)?);
         }
-        let Some(btf) = &types.object else { return Ok(decoder) };
-        for map in object.maps().filter(|map| map.value_type_id != 0) {
-            let ty = btf.resolve(TypeId(map.value_type_id));
-            match map.map_type {
-                MapType::Ringbuf | MapType::PerfEventArray => drop(decoder.named.insert(map.name.clone(), (btf.clone(), ty))),
-                _ if btf.kind(ty) == Kind::Struct => decoder.candidates.push(ty),
-                _ => {}
-            }
-        }
-        decoder.candidates.extend(btf.own_ids().filter_map(|id| pointee(btf, id)));
-        decoder.candidates.sort_unstable();
-        decoder.candidates.dedup();
         Ok(decoder)
     }
 
     /// Takes what programs emitted since the last time.
     pub(super) fn take(&self, instance: &mut Instance) -> Result<Vec<Record>, Wrong> {
-        let is_stream = |map_type| matches!(map_type, MapType::Ringbuf | MapType::PerfEventArray);
         let maps: Vec<String> =
             instance.maps().filter(|map| is_stream(map.def().map_type)).map(|map| map.def().name.clone()).collect();
         let mut records = Vec::new();
@@ -69,25 +75,29 @@ impl Decoder {
     }
 
     fn decode(&self, map: &str, bytes: &[u8]) -> Option<(String, Value)> {
-        let (btf, ty) = match self.named.get(map) {
-            Some((btf, ty)) => (btf, *ty),
-            None => (self.own.as_ref()?, self.guess(bytes.len())?),
-        };
-        Some((type_name(btf, ty), read(btf, ty, bytes)?))
+        let (btf, ty) = self.named.get(map).or_else(|| self.guess(bytes.len()))?;
+        Some((type_name(btf, *ty), read(btf, *ty, bytes)?))
     }
 
     /// The one type that a record of so many bytes can have: of its size; failing that, one whose last member is cut off.
-    fn guess(&self, len: usize) -> Option<TypeId> {
-        let btf = self.own.as_ref()?;
-        let one = |fits: &dyn Fn(TypeId) -> bool| {
-            let mut fitting = self.candidates.iter().copied().filter(|ty| fits(*ty));
+    fn guess(&self, len: usize) -> Option<&Typed> {
+        let size = |(btf, ty): &Typed| btf.size_of(*ty).ok().map(|size| size as usize);
+        let cut = |(btf, ty): &Typed| tail(btf, *ty).is_some_and(|start| start <= len);
+        let one = |fits: &dyn Fn(&&Typed) -> bool| {
+            let mut fitting = self.candidates.iter().filter(|typed| fits(typed));
             let first = fitting.next()?;
             fitting.next().is_none().then_some(first)
         };
-        one(&|ty| btf.size_of(ty).is_ok_and(|size| size as usize == len)).or_else(|| {
-            one(&|ty| tail(btf, ty).is_some_and(|start| start <= len && btf.size_of(ty).is_ok_and(|size| len < size as usize)))
-        })
+        let exact = |typed: &&Typed| size(typed) == Some(len);
+        match self.candidates.iter().any(|typed| exact(&typed)) {
+            true => one(&exact),
+            false => one(&|typed| size(typed).is_some_and(|size| len < size) && cut(typed)),
+        }
     }
+}
+
+fn is_stream(map_type: MapType) -> bool {
+    matches!(map_type, MapType::Ringbuf | MapType::PerfEventArray)
 }
 
 /// The struct that a variable points to: how objects keep the types of their records for readers.

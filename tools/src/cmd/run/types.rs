@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// Where types are looked for, in this order.
 pub(super) struct Types {
     /// Of `--types`.
-    given: Vec<Arc<Btf>>,
+    pub(super) given: Vec<Arc<Btf>>,
     /// Of the object.
     pub(super) object: Option<Arc<Btf>>,
     /// Of the target.
