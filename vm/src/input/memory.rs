@@ -1,14 +1,19 @@
-//! Contexts that are memory: arguments, registers, records, and structs of uapi without a packet of their own.
+//! Contexts that are memory: arguments, registers, records, and structs of uapi without a file of their own here.
 
-use skep_linux::contexts::Shape;
-use skep_memory::Block;
+use skep_linux::contexts::{ContextRow, Shape, Yields};
+use skep_linux::{Errno, ProgType};
+use skep_memory::{Block, RegionKind};
 use skep_program::Program;
 use skep_world::{Context, Packet, World};
 
-use super::{Input, InputError, Output, fields};
+use super::{Input, InputError, Output, fields, refuse, sock};
 
 /// Arguments that a BTF-typed context has at least: what no test gives is 0.
 const MIN_ARGS: usize = 16 * 8;
+/// The longest argument that the caller of a `syscall` program may hand over.
+const MAX_ARGUMENT: usize = 65535;
+/// Arguments of raw tracepoints, at most.
+const MAX_RAW_ARGS: usize = 12 * 8;
 
 pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result<Context, InputError> {
     let row = skep_linux::contexts::context(program.prog_type, world.target.arch);
@@ -18,21 +23,51 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
         None => 0,
     };
     let given = input.context.as_deref().unwrap_or_default();
+    let most = match program.prog_type {
+        ProgType::Syscall => MAX_ARGUMENT,
+        ProgType::RawTracepoint | ProgType::RawTracepointWritable => MAX_RAW_ARGS,
+        _unbounded => usize::MAX,
+    };
+    if given.len() > most {
+        return refuse(format!("a context of {} bytes, more than {most}", given.len()), Errno::EINVAL);
+    }
     let block = Block::zeroed(least.max(given.len()));
     block.write(0, given);
     let mut context = Context::new(program.prog_type, program.attach_type, world.target.arch, block);
     fields(&context, input)?;
     if let Some(bytes) = &input.data {
-        let packet = row.is_some_and(|row| row.fields.iter().any(|field| field.yields.is_pointer()));
-        if !packet {
-            return Err(InputError::NoPacket(program.prog_type));
-        }
-        context.packet = Some(Packet::new(bytes, 0, 0));
+        take_data(&mut context, row, bytes)?;
     }
+    sock::lend(&mut context);
     Ok(context)
 }
 
+/// Puts the bytes where the fields that yield them lead: the packet, the message, the value of the option, the buffer of the tracepoint.
+fn take_data(context: &mut Context, row: Option<&'static ContextRow>, bytes: &[u8]) -> Result<(), InputError> {
+    let leads_to = |yields| row.and_then(|row| row.fields.iter().find(|field| field.yields == yields));
+    if leads_to(Yields::PacketStart).is_some() {
+        context.packet = Some(Packet::new(bytes, 0, 0));
+        // Lengths that are not told follow the bytes; `len` and `size` always do.
+        for name in ["optlen", "skb_len"] {
+            if context.field(name) == Some(0) {
+                context.set_field(name, bytes.len() as u64);
+            }
+        }
+        return Ok(());
+    }
+    match leads_to(Yields::TracepointBuffer) {
+        Some(field) => {
+            let block = Block::from_bytes(bytes);
+            context.block.store(field.offset as usize, 8, block.addr());
+            context.lend(field.name, RegionKind::Lent("the buffer of the tracepoint".into()), block, true);
+            Ok(())
+        }
+        None => Err(InputError::NoPacket(context.prog_type)),
+    }
+}
+
 pub(super) fn finish(context: &Context) -> Output {
-    let packet = context.packet.as_ref().map(Packet::bytes);
+    let buffer = || context.lent.iter().find(|lent| lent.writable).map(|lent| lent.block.bytes(0, lent.block.len()));
+    let packet = context.packet.as_ref().map(Packet::bytes).or_else(buffer);
     Output { packet, context: context.block.bytes(0, context.block.len()) }
 }

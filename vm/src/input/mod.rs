@@ -1,15 +1,46 @@
 //! From what a test says of an event to the context that a program gets, and back: what `BPF_PROG_TEST_RUN` does, for every program
 //! type.
 
+mod flow_dissector;
 mod memory;
+mod netfilter;
+mod sk_lookup;
 mod skb;
+mod sock;
 mod xdp;
 
 use skep_linux::{Errno, ProgType};
 use skep_program::Program;
 use skep_world::{Context, World};
 
-/// What a program is run on.
+/// What a program is run on: a packet, a context, fields of the context. What is not given is 0, or what the kernel's own test run puts
+/// there.
+///
+/// | program types | [`packet`](Input::packet) | [`context`](Input::context), [`args`](Input::args) | [`field`](Input::field) |
+/// |---|---|---|---|
+/// | `xdp` | the frame; required | `struct xdp_md`: room for metadata, fragments, device | as in `xdp_md` |
+/// | `sched_cls`, `sched_act`, `socket_filter`, `cgroup_skb`, `lwt_*` | the frame; required | `struct __sk_buff`: what the test run takes | as in `__sk_buff`, of these |
+/// | `sk_skb` | the frame; required | as above | as above |
+/// | `flow_dissector` | the frame; required. The keys come back as the outcome's packet | `struct bpf_flow_keys`: `flags` | none |
+/// | `netfilter` | the packet, without link-layer header at `LOCAL_OUT`; required | `struct nf_hook_state`: `hook`, `pf` | none |
+/// | `sk_lookup` | none | `struct bpf_sk_lookup` | as there; `family` is required |
+/// | `sk_reuseport` | the packet | `struct sk_reuseport_md` | as there |
+/// | `sk_msg` | the message | `struct sk_msg_md` | as there |
+/// | `sock_ops` | the segment | `struct bpf_sock_ops` | as there; with `is_fullsock`, `sk` is a socket |
+/// | `cgroup_sock`, `cgroup_sock_addr` | none | `struct bpf_sock`, `struct bpf_sock_addr` | as there |
+/// | `cgroup_sockopt` | the value of the option | `struct bpf_sockopt` | as there; `optlen` is the value's length |
+/// | `cgroup_device`, `cgroup_sysctl` | none | `struct bpf_cgroup_dev_ctx`, `struct bpf_sysctl` | as there |
+/// | `kprobe`, `uprobe` and kin | none | `struct pt_regs` of the target's machine | registers: `di`, `ax`, `ip` ... |
+/// | `perf_event` | none | `struct bpf_perf_event_data` | registers, `sample_period`, `addr` |
+/// | `tracepoint` | none | the record, common fields first | none |
+/// | `raw_tracepoint` | none | arguments, 8 bytes each | `args[0]` ... |
+/// | `raw_tracepoint_writable` | the buffer that `args[0]` leads to; it comes back | arguments | `args[1]` ... |
+/// | `tracing`, `lsm`, `struct_ops`, `ext` | none | arguments, 8 bytes each; the returned value after them | none |
+/// | `syscall` | none | the argument, up to 65,535 bytes; it comes back | none |
+/// | `lirc_mode2` | none | the sample, 4 bytes | `sample` |
+///
+/// Arguments and registers that are pointers are addresses of objects that a test made ([`World::new_object`],
+/// [`World::new_user_memory`], [`World::current_task`]).
 ///
 /// ```
 /// use skep::Input;
@@ -84,10 +115,23 @@ pub enum InputError {
     /// A program type that gets no packet.
     #[error("{} programs get no packet", .0.name())]
     NoPacket(ProgType),
+    /// The context leads to a struct of the kernel that the target's types do not describe.
+    #[error("the target has no types to make a `struct {0}` of")]
+    NoTypes(&'static str),
 }
 
 pub(crate) fn refuse<T>(what: impl Into<String>, errno: Errno) -> Result<T, InputError> {
     Err(InputError::Refused { what: what.into(), errno })
+}
+
+/// The context that an input brings, as long as its struct; bytes beyond must be 0.
+fn padded(input: &Input, size: usize, what: &str) -> Result<Vec<u8>, InputError> {
+    let mut bytes = input.context.clone().unwrap_or_default();
+    if bytes.iter().skip(size).any(|byte| *byte != 0) {
+        return refuse(format!("the context has bytes behind {what}"), Errno::E2BIG);
+    }
+    bytes.resize(size, 0);
+    Ok(bytes)
 }
 
 /// What comes back from a run beside the return value.
@@ -105,6 +149,9 @@ enum Shape {
         link_layer: bool,
     },
     Xdp,
+    FlowDissector,
+    SkLookup,
+    Netfilter,
     Memory,
 }
 
@@ -119,6 +166,9 @@ fn shape(prog_type: ProgType) -> Shape {
         | ProgType::LwtSeg6local
         | ProgType::SkSkb => Shape::Skb { link_layer: false },
         ProgType::Xdp => Shape::Xdp,
+        ProgType::FlowDissector => Shape::FlowDissector,
+        ProgType::SkLookup => Shape::SkLookup,
+        ProgType::Netfilter => Shape::Netfilter,
         ProgType::Unspec
         | ProgType::Kprobe
         | ProgType::Tracepoint
@@ -131,7 +181,6 @@ fn shape(prog_type: ProgType) -> Shape {
         | ProgType::CgroupSockAddr
         | ProgType::LircMode2
         | ProgType::SkReuseport
-        | ProgType::FlowDissector
         | ProgType::CgroupSysctl
         | ProgType::RawTracepointWritable
         | ProgType::CgroupSockopt
@@ -139,9 +188,7 @@ fn shape(prog_type: ProgType) -> Shape {
         | ProgType::StructOps
         | ProgType::Ext
         | ProgType::Lsm
-        | ProgType::SkLookup
-        | ProgType::Syscall
-        | ProgType::Netfilter => Shape::Memory,
+        | ProgType::Syscall => Shape::Memory,
     }
 }
 
@@ -150,6 +197,9 @@ pub(crate) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     let context = match shape(program.prog_type) {
         Shape::Skb { link_layer } => skb::prepare(program, world, input, link_layer)?,
         Shape::Xdp => xdp::prepare(program, world, input)?,
+        Shape::FlowDissector => flow_dissector::prepare(program, world, input)?,
+        Shape::SkLookup => sk_lookup::prepare(program, world, input)?,
+        Shape::Netfilter => netfilter::prepare(program, world, input)?,
         Shape::Memory => memory::prepare(program, world, input)?,
     };
     Ok(context)
@@ -170,6 +220,9 @@ pub(crate) fn finish(program: &Program, input: &Input, context: &Context) -> Out
     match shape(program.prog_type) {
         Shape::Skb { link_layer } => skb::finish(input, context, link_layer),
         Shape::Xdp => xdp::finish(input, context),
+        Shape::FlowDissector => flow_dissector::finish(input, context),
+        Shape::SkLookup => sk_lookup::finish(input, context),
+        Shape::Netfilter => netfilter::finish(context),
         Shape::Memory => memory::finish(context),
     }
 }

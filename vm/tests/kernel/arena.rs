@@ -3,7 +3,7 @@
 use skep::{MapDef, MapType, ProgType};
 use skep_maps::flags::BPF_F_MMAPABLE;
 
-use super::both::{kernel, program, same, target};
+use super::both::{Both, kernel, program, target};
 
 /// Where the arena of these tests lies for user space.
 const START: u64 = 0x5000_0003_0000;
@@ -27,7 +27,7 @@ fn with_page(text: &str) -> u32 {
         "r1 = map[idx:0]\nr2 = {START:#x} ll\nr3 = 1\nr4 = -1\nr5 = 0\ncall kernel-function#{alloc}\nr6 = r0\n\
          r7 = addr_space_cast(r6, 0, 1)\n{text}\nexit\n"
     );
-    same(&program(ProgType::Syscall, &text, vec![arena()]), &[]).value
+    Both::default().value(&program(ProgType::Syscall, &text, vec![arena()]))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use skep::{Arch, Input, Instance, MapDef, ProgType, Program, Release, Target};
+use skep::{Arch, Errno, Input, InputError, Instance, MapDef, ProgType, Program, Release, RunError, Target};
 use skep_isa::asm::kernel;
 use skep_kernel::{Kernel, Loaded, LogLevel, TestRun};
 
@@ -32,24 +32,61 @@ pub(crate) fn program(prog_type: ProgType, text: &str, maps: Vec<MapDef>) -> Pro
     Program { flags, maps: maps.into_iter().map(Arc::new).collect(), ..Program::bare("test", prog_type, insns) }
 }
 
-/// What a run left: value, packet and context.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) value: u32,
-    pub(crate) packet: Vec<u8>,
+/// What a run left: value, packet and context; or the error number with which the input was refused.
+pub(crate) type Left = Result<(u32, Vec<u8>, Vec<u8>), Errno>;
+
+/// What goes into a run on both sides.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Both {
+    /// The packet; `None` for program types without one.
+    pub(crate) data: Option<Vec<u8>>,
+    /// The context, as `ctx_in`.
+    pub(crate) ctx: Vec<u8>,
+    /// Room for the context that comes back.
+    pub(crate) ctx_out: usize,
 }
 
-/// Runs a program on both sides on a packet (empty: none) and gives what both left.
-pub(crate) fn same(program: &Program, packet: &[u8]) -> Left {
-    let loaded = Loaded::create(program, LogLevel::OnFailure).unwrap_or_else(|error| panic!("{error}"));
-    let room = if packet.is_empty() { 0 } else { packet.len() + 256 };
-    let ran = loaded.prog.test_run(&TestRun { data: packet.to_vec(), data_out: room, ..TestRun::default() }).unwrap();
-    let theirs = Left { value: ran.retval, packet: ran.data };
+impl Both {
+    pub(crate) fn packet(bytes: &[u8]) -> Both {
+        Both { data: Some(bytes.to_vec()), ..Both::default() }
+    }
 
-    let mut instance = Instance::builder(target()).program(program.clone()).build().unwrap();
-    let input = if packet.is_empty() { Input::none() } else { Input::packet(packet) };
-    let outcome = instance.program(&program.name).unwrap().run(&input).unwrap();
-    let ours = Left { value: outcome.retval(), packet: outcome.packet.unwrap_or_default() };
-    assert_eq!(ours, theirs, "ours, and the kernel's");
-    ours
+    pub(crate) fn context(bytes: &[u8]) -> Both {
+        Both { ctx: bytes.to_vec(), ..Both::default() }
+    }
+
+    /// Runs a program on both sides and gives what both left.
+    pub(crate) fn run(&self, program: &Program) -> Left {
+        let loaded = Loaded::create(program, LogLevel::OnFailure).unwrap_or_else(|error| panic!("{error}"));
+        let data = self.data.clone().unwrap_or_default();
+        // Types without a packet take no room for one.
+        let data_out = if data.is_empty() || program.prog_type == ProgType::Netfilter { 0 } else { data.len() + 256 };
+        let run = TestRun { data, data_out, ctx: self.ctx.clone(), ctx_out: self.ctx_out, ..TestRun::default() };
+        let theirs = loaded.prog.test_run(&run).map(|ran| (ran.retval, ran.data, ran.ctx));
+
+        let mut instance = Instance::builder(target()).program(program.clone()).build().unwrap();
+        let mut input = match &self.data {
+            Some(data) => Input::packet(data),
+            None => Input::none(),
+        };
+        if !self.ctx.is_empty() {
+            input = input.with_context(&self.ctx);
+        }
+        let ours = match instance.program(&program.name).unwrap().run(&input) {
+            Ok(outcome) => {
+                let keeps = self.ctx_out > 0 || program.prog_type == ProgType::Syscall;
+                let context = if keeps { outcome.context } else { self.ctx.clone() };
+                Ok((outcome.value as u32, outcome.packet.unwrap_or_default(), context))
+            }
+            Err(RunError::Input(InputError::Refused { errno, .. })) => Err(errno),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(ours, theirs, "ours, and the kernel's, on {self:?}");
+        ours
+    }
+
+    /// The value that both return.
+    pub(crate) fn value(&self, program: &Program) -> u32 {
+        self.run(program).unwrap().0
+    }
 }

@@ -2,3 +2,4 @@
 
 mod arena;
 mod both;
+mod contexts;
