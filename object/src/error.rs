@@ -164,8 +164,8 @@ pub enum FunctionProblem {
     /// Instructions are 8 bytes.
     #[error("offset and size must be multiples of 8, and the size not 0")]
     Unaligned,
-    /// Entry programs must be global.
-    #[error("a static function cannot be a program (`Repairs::static_programs` takes it as one)")]
+    /// Functions beside programs must be global; static ones belong into `.text`.
+    #[error("a static function in a section of programs (`Repairs::static_programs` takes it)")]
     Static,
     /// Two functions of the same place.
     #[error("overlaps the function before it")]

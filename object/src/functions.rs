@@ -187,7 +187,8 @@ pub(crate) fn starting_at(functions: &[Function], section: usize, slot: i64) -> 
     functions.binary_search_by_key(&(section, slot), |f| (f.section, f.start)).ok()
 }
 
-/// Static functions of program sections are subprograms if anything names them, and programs only where that was asked for.
+/// Static functions of program sections are refused, as libbpf does. Where they are asked for, those that something names are subprograms,
+/// the others programs.
 pub(crate) fn classify_static(functions: &mut [Function], repairs: &Repairs) -> Result<(), ObjectError> {
     let mut named = vec![false; functions.len()];
     for function in functions.iter() {
@@ -198,7 +199,7 @@ pub(crate) fn classify_static(functions: &mut [Function], repairs: &Repairs) -> 
         }
     }
     for (function, named) in functions.iter_mut().zip(named) {
-        if function.global || &*function.section_name == TEXT || named {
+        if function.global || &*function.section_name == TEXT {
             continue;
         }
         if !repairs.static_programs {
@@ -210,7 +211,7 @@ pub(crate) fn classify_static(functions: &mut [Function], repairs: &Repairs) -> 
                 problem: FunctionProblem::Static,
             });
         }
-        function.entry = true;
+        function.entry = !named;
     }
     Ok(())
 }

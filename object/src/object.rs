@@ -31,6 +31,8 @@ pub(crate) struct Data {
     pub(crate) btf: Option<Arc<Btf>>,
     /// Lines of DWARF by section, by slot; only where BTF.ext has none.
     pub(crate) dwarf: HashMap<usize, Vec<Line>>,
+    /// Why there are no more of them.
+    pub(crate) dwarf_problem: Option<String>,
     pub(crate) repairs: Repairs,
     pub(crate) symbols: BTreeMap<String, u64>,
 }
@@ -133,7 +135,7 @@ impl Object {
         if let Some(btf) = &btf {
             exception_callbacks(&mut functions, btf);
         }
-        let dwarf = if ext.line_info.is_empty() { dwarf::lines(&elf) } else { HashMap::new() };
+        let (dwarf, dwarf_problem) = if ext.line_info.is_empty() { dwarf::lines(&elf) } else { Default::default() };
         Ok(Object {
             data: Data {
                 name: options.name.clone(),
@@ -145,6 +147,7 @@ impl Object {
                 struct_ops,
                 btf,
                 dwarf,
+                dwarf_problem,
                 repairs: options.repairs,
                 symbols: options.symbols.clone(),
             },
@@ -185,6 +188,12 @@ impl Object {
     /// The object's types, made ready for the kernel: sizes and offsets of variables filled in, externs defined.
     pub fn btf(&self) -> Option<&Arc<Btf>> {
         self.data.btf.as_ref()
+    }
+
+    /// What is wrong with the debug information (DWARF) that source lines are taken from where BTF.ext has none; such an object loads all the
+    /// same, with the lines that could be read.
+    pub fn debug_problem(&self) -> Option<&str> {
+        self.data.dwarf_problem.as_deref()
     }
 
     /// The programs, by section and place.

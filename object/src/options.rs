@@ -18,7 +18,7 @@ pub struct Options {
 /// The default is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Repairs {
-    /// Static functions in program sections that nothing calls are programs.
+    /// Static functions in program sections are taken: as subprograms where anything names them, as programs where nothing does.
     pub static_programs: bool,
     /// If no other section has programs, global functions in `.text` are programs.
     pub text_programs: bool,
