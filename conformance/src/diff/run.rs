@@ -136,7 +136,7 @@ impl Pair {
             Err(error) => return Err(Verdict::KernelRefuses(error.to_string())),
         };
         let skep =
-            Simulated::new(&set, &options.target, like_this_thread).map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
+            Simulated::new(&set, &options.target, 0, like_this_thread).map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
         Ok(Pair { set, skep, kernel, again: None, twin: None })
     }
 
@@ -203,11 +203,11 @@ impl Pair {
         })
     }
 
-    /// Another instance. What is not the same in it comes from addresses, time or chance.
+    /// Another instance. What is not the same in it comes from addresses, time, chance, or stack that nothing has written.
     fn twin(&mut self, target: &Arc<Target>) -> Option<&mut Simulated> {
         if self.twin.is_none() {
             // What could be built once can be built again.
-            self.twin = Simulated::new(&self.set, target, |world| {
+            self.twin = Simulated::new(&self.set, target, 0xa5, |world| {
                 like_this_thread(world);
                 now(world);
                 world.clock.monotonic += 12_345_678_901_234;

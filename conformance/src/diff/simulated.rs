@@ -84,14 +84,20 @@ impl Table for SimulatedTable {
 }
 
 impl Simulated {
-    /// Makes an instance of programs and maps, in a world that `set_world` has set.
+    /// Makes an instance of programs and maps, in a world that `set_world` has set. `stack_byte` is what stacks hold before the
+    /// program writes to them.
     ///
     /// # Errors
     /// What skep cannot make, by name.
-    pub fn new(set: &Set, target: &Arc<Target>, set_world: impl FnOnce(&mut World)) -> Result<Simulated, SimulatedError> {
+    pub fn new(
+        set: &Set,
+        target: &Arc<Target>,
+        stack_byte: u8,
+        set_world: impl FnOnce(&mut World),
+    ) -> Result<Simulated, SimulatedError> {
         let mut world = World::new(target.clone());
         set_world(&mut world);
-        let mut builder = Instance::builder(target.clone()).world(world);
+        let mut builder = Instance::builder(target.clone()).world(world).stack_byte(stack_byte);
         for program in &set.programs {
             builder = builder.program(program.clone());
         }

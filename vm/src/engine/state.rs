@@ -90,6 +90,8 @@ pub(crate) struct Core {
     frames: Vec<Frame>,
     /// How many frames' stacks may hold something.
     used: usize,
+    /// What stacks hold before a program writes to them.
+    stack_byte: u8,
     /// An empty span, for entries that nothing fits.
     nothing: Span,
 }
@@ -122,17 +124,24 @@ impl Core {
             objects: 0,
             frames: Vec::new(),
             used: 0,
+            stack_byte: 0,
             nothing,
         };
         core.forget();
         core
     }
 
+    /// Sets what stacks hold before a program writes to them.
+    pub(crate) fn set_stack_byte(&mut self, byte: u8) {
+        self.stack_byte = byte;
+        self.frame.block().fill(0, FRAMES * STRIDE, byte);
+    }
+
     /// Makes ready for a run of `linked` from its first slot.
     pub(crate) fn reset(&mut self, linked: Arc<Linked>, budget: u64) {
         while self.leave_frame().is_some() {}
         // A run sees nothing of the last one. Within a run, frames find what earlier calls left, as in the kernel.
-        self.frame.block().fill(0, self.used * STRIDE, 0);
+        self.frame.block().fill(0, self.used * STRIDE, self.stack_byte);
         self.used = 1;
         if !Arc::ptr_eq(&self.linked, &linked) {
             self.linked = linked;

@@ -100,6 +100,7 @@ pub struct Builder {
     helpers: BTreeMap<i32, Closure>,
     budget: u64,
     absent: bool,
+    stack_byte: u8,
     map_memory: Option<u64>,
 }
 
@@ -113,6 +114,7 @@ impl Builder {
             helpers: BTreeMap::new(),
             budget: DEFAULT_BUDGET,
             absent: false,
+            stack_byte: 0,
             map_memory: None,
         }
     }
@@ -197,6 +199,14 @@ impl Builder {
         self
     }
 
+    /// What stacks hold before a program writes to them; 0 by default. A run that this changes read what nothing had written, which
+    /// privileged programs may do.
+    #[must_use]
+    pub fn stack_byte(mut self, byte: u8) -> Builder {
+        self.stack_byte = byte;
+        self
+    }
+
     /// Helpers and kernel functions without a body end the run that calls them, in place of failing the build.
     #[must_use]
     pub fn allow_absent(mut self) -> Builder {
@@ -237,6 +247,9 @@ impl Builder {
             None => Arc::new(nothing()),
         };
         let mut core = Core::new(self.world, Context::memory(skep_memory::Block::zeroed(0)), first);
+        if self.stack_byte != 0 {
+            core.set_stack_byte(self.stack_byte);
+        }
         let mut environment = Environment { programs: linked, maps: MapTable::default() };
         for Entry { map, .. } in &entries {
             core.add_map(map.as_ref());
