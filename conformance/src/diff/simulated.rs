@@ -161,7 +161,7 @@ impl Simulated {
                 Ended::Returned { value: outcome.retval(), packet: packet.map(Bytes), context: context.map(Bytes) }
             }
             Err(RunError::Input(InputError::Refused { errno, .. })) => Ended::Refused(errno.to_string()),
-            Err(RunError::Input(error @ (InputError::NoField { .. } | InputError::NoPacket(_)))) => {
+            Err(RunError::Input(error @ (InputError::NoField { .. } | InputError::NoPacket(_) | InputError::NoTypes(_)))) => {
                 Ended::NotSimulated(error.to_string())
             }
             Err(RunError::Stopped(stopped)) => {
