@@ -56,8 +56,7 @@ pub struct RawOutcome {
 /// Runs instructions with `r1` pointing to a copy of `memory` (0 if it is empty) and `r2` its length, for at most `budget` instructions.
 ///
 /// ```
-/// use skep::raw;
-/// use skep_isa::RawInsn;
+/// use skep::{RawInsn, raw};
 /// let sum = [
 ///     RawInsn::new(0x71, 0, 1, 0, 0), // r0 = *(u8 *)(r1 + 0)
 ///     RawInsn::new(0x0f, 0, 2, 0, 0), // r0 += r2
