@@ -126,9 +126,10 @@ fn unit<'r>(
             text: Arc::default(),
         };
         let found = lines.entry(section).or_default();
-        // Of several lines of one instruction the first one counts, as in BTF.ext: that of the function before that of its first statement.
-        if found.last().is_none_or(|last| last.start != line.start) {
-            found.push(line);
+        match found.last_mut() {
+            // Of several lines of one instruction the last one counts: the others have no code.
+            Some(last) if last.start == line.start => *last = line,
+            Some(_) | None => found.push(line),
         }
     }
     Ok(())
