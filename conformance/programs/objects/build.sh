@@ -1,5 +1,6 @@
 #!/bin/sh
-# Rebuilds the objects from the sources beside them. Needs clang 19 or later, LLVM's tools and libbpf's headers.
+# Rebuilds the objects from the sources beside them. Needs clang 19 or later, LLVM's tools, libbpf's headers, and for one of them
+# gcc for BPF (12).
 set -eu
 cd "$(dirname "$0")"
 clang=${CLANG:-clang-19}
@@ -17,9 +18,13 @@ done
 cp sections.bpf.o sections_dwarf.bpf.o
 compile -gdwarf-4 -target bpf -c sections.bpf.c -o sections_dwarf4.bpf.o
 compile -target bpfeb -c legacy.bpf.c -o legacy.bpfeb.o
+# By gcc, where it is.
+if command -v bpf-gcc >/dev/null; then
+	bpf-gcc -g -gbtf -O2 -mcpu=v3 -I/usr/include -I"/usr/include/$arch-linux-gnu" -ffile-prefix-map="$PWD=." -w -c gcc.c -o gcc.o
+fi
 for object in *.o; do
 	case $object in
-	sections_dwarf*) ;;
+	sections_dwarf* | gcc.o) ;;
 	legacy.bpf.o) "$objcopy" --remove-section=.BTF --remove-section=.BTF.ext --remove-section=.rel.BTF \
 		--remove-section=.rel.BTF.ext "$object" && "$strip" -g "$object" ;;
 	*) "$strip" -g "$object" ;;

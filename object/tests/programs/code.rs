@@ -2,10 +2,10 @@
 
 use skep_isa::{Callee, Code, Insn, Wide};
 use skep_linux::ProgType;
-use skep_object::{FunctionProblem, ObjectError, Repairs};
+use skep_object::{FunctionProblem, Object, ObjectError, Options, Repairs};
 use skep_program::Program;
 
-use super::{open, open_repaired, relocate};
+use super::{open, open_repaired, path, relocate};
 
 fn functions(program: &Program) -> Vec<(&str, bool)> {
     program.funcs.iter().map(|func| (func.name.as_str(), func.global)).collect()
@@ -86,4 +86,24 @@ fn a_static_function_beside_programs_is_taken_only_if_that_is_asked_for() {
     let program = relocate(object.program("program").unwrap());
     assert_eq!(functions(&program), [("program", true), ("beside", false)]);
     assert_eq!(named(&program, "program"), ["beside", "beside"]);
+}
+
+#[test]
+fn gcc_names_functions_and_lines_too() {
+    let object = Object::open(path("gcc.o"), &Options::default()).unwrap();
+    assert_eq!(object.debug_problem(), None);
+    let program = relocate(object.program("count").unwrap());
+    assert_eq!(program.funcs.iter().map(|func| func.name.as_str()).collect::<Vec<_>>(), ["count", "twice"]);
+    assert_eq!(named(&program, "count"), ["twice"]);
+    assert_eq!(program.maps.iter().map(|map| map.name.as_str()).collect::<Vec<_>>(), ["gcc.data", "counts", "gcc.bss"]);
+    let line = |slot: usize| {
+        let line = program.lines.iter().rev().find(|line| line.start <= slot).unwrap();
+        (line.file.to_string(), line.line)
+    };
+    let source = std::fs::read_to_string(path("gcc.c")).unwrap();
+    let at = |text: &str| 1 + source.lines().position(|line| line.contains(text)).unwrap() as u32;
+    // The call of the helper, the call of the function, and the addition in the function.
+    assert_eq!(line(14), ("./gcc.c".to_owned(), at("value = lookup")));
+    assert_eq!(line(6).1, at("return twice"));
+    assert_eq!(line(program.funcs[1].start + 4).1, at("return 2 * x"));
 }

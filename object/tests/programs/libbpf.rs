@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skep_isa::RawInsn;
+use skep_object::{Object, Options};
 
-use super::{open, path, target, types};
+use super::{path, target, types};
 
 /// What libbpf made of an object.
 struct Loaded {
@@ -93,27 +94,27 @@ fn programs_and_maps_are_libbpfs() {
     let kernel = folder.join("types.btf");
     std::fs::write(&kernel, types("core_target").raw()).unwrap();
     let mut compared = 0;
-    for name in ["sections", "maps", "globals", "core"] {
-        let theirs = load(&loader, &path(&format!("{name}.bpf.o")), Some(&kernel));
-        let object = open(name);
+    for file in ["sections.bpf.o", "maps.bpf.o", "globals.bpf.o", "core.bpf.o", "gcc.o"] {
+        let theirs = load(&loader, &path(file), Some(&kernel));
+        let object = Object::open(path(file), &Options::default()).unwrap();
         let target = target().with_btf(types("core_target"));
         let maps: BTreeMap<String, [u32; 5]> = object
             .maps()
             .map(|def| (def.name.clone(), [def.map_type as u32, def.key_size, def.value_size, def.max_entries, def.flags]))
             .collect();
-        assert_eq!(maps, theirs.maps, "{name}");
-        assert_eq!(object.programs().count(), theirs.programs.len(), "{name}");
+        assert_eq!(maps, theirs.maps, "{file}");
+        assert_eq!(object.programs().count(), theirs.programs.len(), "{file}");
         for program in object.programs() {
             let ours = program.relocate(&target).unwrap();
             let maps: Vec<String> = ours.maps.iter().map(|map| map.name.clone()).collect();
             let attach = ours.attach_type.map_or(0, |attach| attach as u32);
             let (prog_type, attach_type, insns, named) = &theirs.programs[program.name()];
-            assert_eq!((ours.prog_type as u32, attach, &maps), (*prog_type, *attach_type, named), "{name} {}", program.name());
-            assert_eq!(&ours.insns, insns, "{name} {}", program.name());
+            assert_eq!((ours.prog_type as u32, attach, &maps), (*prog_type, *attach_type, named), "{file} {}", program.name());
+            assert_eq!(&ours.insns, insns, "{file} {}", program.name());
             compared += 1;
         }
     }
     println!("{compared} programs are as libbpf loads them");
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(compared, 14);
+    assert_eq!(compared, 15);
 }
