@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 use skep::{Btf, Instance, Literal, MapDef, MapRef, MapType, Value};
 use skep_btf::{Layout, TypeId};
+use skep_linux::maps::Size;
 
 use super::error::Wrong;
 use super::json::value as to_json;
@@ -227,6 +228,11 @@ impl Field {
     }
 }
 
+/// Whether keys are indices, with or without a type.
+fn indexed(map: &MapRef) -> bool {
+    skep_linux::map(map.def().map_type).is_some_and(|row| row.key == Size::OneOf(&[4]))
+}
+
 /// The entries of a map. Of `all`, entries of arrays that are all zero are left out.
 fn dump_one(map: &MapRef, all: bool) -> Result<Dump, Wrong> {
     let types = typed(map.def());
@@ -242,7 +248,11 @@ fn dump_one(map: &MapRef, all: bool) -> Result<Dump, Wrong> {
         if all && values.iter().all(Field::is_zero) {
             continue;
         }
-        entries.push(Shown { key: Field::new(types.btf, types.key, key), values, per_cpu: per_cpu(map) });
+        let mut key = Field::new(types.btf, types.key, key);
+        if let (None, true, Ok(index)) = (&key.value, indexed(map), <[u8; 4]>::try_from(&key.bytes[..])) {
+            key.value = Some(Value::Unsigned(u32::from_le_bytes(index).into()));
+        }
+        entries.push(Shown { key, values, per_cpu: per_cpu(map) });
     }
     Ok(Dump { name: map.def().name.clone(), entries })
 }

@@ -172,13 +172,20 @@ fn unbuildable(error: BuildError) -> Failure {
     }
 }
 
+/// Programs that `--map` puts into maps, for tail calls.
+fn called(args: &Args, object: &Object) -> impl Iterator<Item = String> {
+    // What is no assignment is told of when it is carried out.
+    let values = args.map.iter().filter_map(|text| Some(Assignment::parse(text).ok()?.value.strip_prefix('@')?.to_owned()));
+    values.filter(|name| object.programs().any(|program| program.name() == name))
+}
+
 impl<'a> Session<'a> {
     fn new(args: &'a Args, object: &Object, target: Target, types: Types, jobs: &[Job]) -> Result<Session<'a>, Failure> {
         let mut names: Vec<String> = jobs.iter().map(|job| job.program.clone()).collect();
         if args.pcap.is_some() {
             names.push(choose(object, args.program.as_deref())?);
         }
-        names.dedup();
+        names.extend(called(args, object));
         let decoder = Decoder::new(object, &types, &args.record)?;
         let target = std::sync::Arc::new(target);
         let mut world = skep::World::new(target.clone());

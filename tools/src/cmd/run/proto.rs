@@ -81,17 +81,22 @@ pub(super) fn prototype(types: &Types, program: &Program) -> Option<Prototype> {
     }
 }
 
-/// The struct that a program's context is: what its own types say its parameter points to, as the target lays it out; failing that,
-/// what the tracepoint's name says.
+/// The struct that a program's context is: what its own types say its parameter points to; of structs that the kernel makes, as the
+/// target lays them out. Failing that, what the tracepoint's name says.
 pub(super) fn record(types: &Types, program: &Program) -> Option<(Arc<Btf>, TypeId)> {
     let own = parameter(program);
     let name = own.as_ref().map(|(btf, ty)| essential(btf.name(*ty)).to_owned()).or_else(|| by_tracepoint(program));
-    let in_target = name.and_then(|name| {
+    let in_target = name.filter(|name| of_kernel(name)).and_then(|name| {
         let btf = types.kernel.clone()?;
         let ty = btf.find(&name, Kind::Struct)?;
         Some((btf, ty))
     });
     in_target.or(own)
+}
+
+/// Whether the kernel makes contexts of this name; an object may call its own structs as it likes.
+fn of_kernel(name: &str) -> bool {
+    ["trace_event_raw_", "syscall_trace_", "bpf_iter__"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The name of a type without what follows `___`, which CO-RE passes over.
