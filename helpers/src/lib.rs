@@ -6,7 +6,9 @@
 //! *Start here*: [`helper`], [`kfunc`], [`Machine`].
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod call;
+mod checksum;
 mod held;
 mod machine;
 mod raw;
@@ -17,6 +19,7 @@ mod arena;
 mod cgroup;
 mod control;
 mod cpu;
+mod csum;
 mod format;
 mod iter;
 mod lock;
@@ -26,12 +29,16 @@ mod object;
 mod perf;
 mod print;
 mod probe;
+mod redirect;
 mod ringbuf;
+mod route;
+mod skb;
 mod stack;
 mod string;
 mod task;
 mod time;
 mod trace;
+mod xdp;
 
 pub use held::{Held, HeldKind, Reference};
 pub use machine::{HelperFn, Machine, Parts, Stop, Trap};

@@ -11,18 +11,23 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
     ("cgroup", crate::cgroup::HELPERS),
     ("control", crate::control::HELPERS),
     ("cpu", crate::cpu::HELPERS),
+    ("csum", crate::csum::HELPERS),
     ("lock", crate::lock::HELPERS),
     ("lsm", crate::lsm::HELPERS),
     ("map", crate::map::HELPERS),
     ("perf", crate::perf::HELPERS),
     ("print", crate::print::HELPERS),
     ("probe", crate::probe::HELPERS),
+    ("redirect", crate::redirect::HELPERS),
     ("ringbuf", crate::ringbuf::HELPERS),
+    ("route", crate::route::HELPERS),
+    ("skb", crate::skb::HELPERS),
     ("stack", crate::stack::HELPERS),
     ("string", crate::string::HELPERS),
     ("task", crate::task::HELPERS),
     ("time", crate::time::HELPERS),
     ("trace", crate::trace::HELPERS),
+    ("xdp", crate::xdp::HELPERS),
 ];
 
 /// Kfuncs by family.

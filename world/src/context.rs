@@ -7,7 +7,7 @@ use skep_linux::contexts::{self, ContextRow, Field, Shape, Yields};
 use skep_linux::{Arch, AttachType, ProgType};
 use skep_memory::{Block, Region, RegionKind};
 
-use crate::Packet;
+use crate::{Packet, Skb};
 
 /// What `r1` points to when a program starts, and what stands behind it.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Context {
     pub block: Arc<Block>,
     /// The packet, for program types that have one; the message or option value, for those that have such.
     pub packet: Option<Packet>,
+    /// What a socket buffer carries beside its bytes and fields.
+    pub skb: Skb,
     /// What fields that yield pointers to objects (`sk`, `flow_keys`, ...) yield, by name; 0 for those that are not here.
     pub pointers: Vec<(&'static str, u64)>,
     /// Memory that these pointers reach.
@@ -97,13 +99,33 @@ impl Context {
         // A program without an attach type has number 0, as in the kernel.
         let attach = attach_type.unwrap_or(AttachType::CgroupInetIngress);
         let accesses = row.filter(|row| row.shape == Shape::Struct).map(|row| Accesses::shared(row, prog_type, attach));
-        Context { prog_type, attach_type, block, packet: None, pointers: Vec::new(), lent: Vec::new(), row, accesses }
+        Context {
+            prog_type,
+            attach_type,
+            block,
+            packet: None,
+            skb: Skb::default(),
+            pointers: Vec::new(),
+            lent: Vec::new(),
+            row,
+            accesses,
+        }
     }
 
     /// Memory without fields, for engines that run instructions without a program type.
     pub fn memory(block: Arc<Block>) -> Context {
         let (prog_type, row) = (ProgType::Unspec, None);
-        Context { prog_type, attach_type: None, block, packet: None, pointers: Vec::new(), lent: Vec::new(), row, accesses: None }
+        Context {
+            prog_type,
+            attach_type: None,
+            block,
+            packet: None,
+            skb: Skb::default(),
+            pointers: Vec::new(),
+            lent: Vec::new(),
+            row,
+            accesses: None,
+        }
     }
 
     /// The row that says what the fields are.

@@ -1,6 +1,6 @@
 //! What an event brings beside its context.
 
-use crate::Redirect;
+use crate::{Redirect, Skb};
 
 /// The circumstances of one run: set by who raises the event, changed by helpers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Event {
     pub retval: i32,
     /// What the last redirect helper asked for.
     pub redirect: Option<Redirect>,
+    /// What the socket buffer brings beside its bytes and fields.
+    pub skb: Skb,
     /// Whether the run is the return probe of a session (`bpf_session_is_return`).
     pub session_return: bool,
 }

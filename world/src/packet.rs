@@ -21,8 +21,14 @@ pub struct Packet {
     pub mac: usize,
     /// Where the network header begins.
     pub network: usize,
+    /// Bytes that the link-layer header was found to have; 0 if nobody has looked.
+    pub mac_len: usize,
+    /// Where the transport header begins, if somebody has said so.
+    pub transport: Option<usize>,
     /// After the last byte that the packet may grow into; never more than the block has.
     pub limit: usize,
+    /// What `limit` is where no part of the packet lies in fragments.
+    pub linear_limit: usize,
 }
 
 impl Packet {
@@ -32,7 +38,19 @@ impl Packet {
         let block = Block::zeroed(end + tailroom);
         block.write(headroom, bytes);
         let (data, limit) = (headroom, end + tailroom);
-        Packet { block, meta: data, data, end, linear_end: end, mac: data, network: data, limit }
+        Packet {
+            block,
+            meta: data,
+            data,
+            end,
+            linear_end: end,
+            mac: data,
+            network: data,
+            mac_len: 0,
+            transport: None,
+            limit,
+            linear_limit: limit,
+        }
     }
 
     /// Number of bytes of the packet.
@@ -102,25 +120,43 @@ impl Packet {
         Some(())
     }
 
+    /// Makes sure that so many bytes can be put before the packet, if need be in a new block.
+    pub fn ensure_headroom(&mut self, len: usize) {
+        /// `NET_SKB_PAD`.
+        const STEP: usize = 64;
+        if let Some(missing) = len.checked_sub(self.headroom()).filter(|missing| *missing > 0) {
+            self.expand(missing.next_multiple_of(STEP), 0);
+        }
+    }
+
+    /// Moves the beginning of the packet, and its metadata with it, to bytes that are there already: before it if `delta` is negative.
+    /// `None`, and nothing moves, if there are none.
+    pub fn shift(&mut self, delta: isize) -> Option<()> {
+        let meta = self.meta.checked_add_signed(delta)?;
+        let data = self.data.checked_add_signed(delta).filter(|data| *data <= self.end)?;
+        (self.meta, self.data) = (meta, data);
+        self.linear_end = self.linear_end.max(data);
+        Some(())
+    }
+
     /// Makes the first `len` bytes reachable by direct access; all of the packet if it has fewer.
     pub fn pull(&mut self, len: usize) {
         self.linear_end = self.linear_end.max(self.end.min(self.data.saturating_add(len)));
     }
 
-    /// Moves the packet to a new block with other room before and after it; metadata and headers move along.
-    pub fn reallocate(&mut self, headroom: usize, tailroom: usize) {
-        let first = self.meta.min(self.data).min(self.mac);
-        let bytes = self.block.bytes(first, self.end - first);
-        let block = Block::zeroed(headroom + bytes.len() + tailroom);
-        block.write(headroom, &bytes);
-        let moved = |offset: usize| (offset + headroom).saturating_sub(first);
-        self.meta = moved(self.meta);
-        self.data = moved(self.data);
-        self.mac = moved(self.mac);
-        self.network = moved(self.network);
-        self.linear_end = moved(self.linear_end);
-        self.end = moved(self.end);
-        self.limit = block.len();
+    /// Moves the packet to a new block with so many more bytes before and after it. Everything keeps its distance to the packet; the
+    /// place of a transport header that nobody has named is the number before 0, and moves on from there, as in the kernel.
+    pub fn expand(&mut self, before: usize, after: usize) {
+        let block = Block::zeroed(before + self.block.len() + after);
+        block.write(before, &self.block.bytes(0, self.block.len()));
+        for offset in [&mut self.meta, &mut self.data, &mut self.mac, &mut self.network, &mut self.linear_end, &mut self.end] {
+            *offset += before;
+        }
+        if before > 0 {
+            self.transport = Some(self.transport.map_or(before - 1, |offset| offset + before));
+        }
+        self.limit += before + after;
+        self.linear_limit += before + after;
         self.block = block;
     }
 
@@ -174,8 +210,8 @@ mod tests {
         let mut packet = Packet::new(b"abc", 4, 0);
         packet.meta -= 2;
         packet.block.write(packet.meta, b"xy");
-        packet.reallocate(32, 16);
+        packet.expand(32, 16);
         assert_eq!((packet.bytes(), packet.metadata()), (b"abc".to_vec(), b"xy".to_vec()));
-        assert_eq!((packet.headroom(), packet.tailroom()), (32, 16));
+        assert_eq!((packet.headroom(), packet.tailroom()), (34, 16));
     }
 }

@@ -11,6 +11,8 @@ use super::{Input, InputError, Output, fields, refuse};
 const HEADROOM: usize = 64;
 /// What the kernel keeps for `skb_shared_info` behind the packet.
 const TAILROOM: usize = 320;
+/// A page: what buffers lie in.
+const FRAME: usize = 4096;
 /// Bytes of a link-layer header.
 const ETH_HLEN: usize = 14;
 /// `sizeof(struct __sk_buff)`.
@@ -45,6 +47,18 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
     if data.len() < ETH_HLEN {
         return refuse(format!("a packet of {} bytes, fewer than {ETH_HLEN}", data.len()), Errno::EINVAL);
     }
+    if data.len() > FRAME - HEADROOM - TAILROOM {
+        return refuse(format!("a packet of {} bytes does not fit a page", data.len()), Errno::EINVAL);
+    }
+    let ethertype = protocol(data);
+    let least = match ethertype {
+        0x0800 => 20,
+        0x86dd => 40,
+        _other => 0,
+    };
+    if data.len() - ETH_HLEN < least {
+        return refuse("a packet that ends in its network header", Errno::EINVAL);
+    }
     let block = Block::zeroed(SIZE);
     let given = input.context.as_deref().unwrap_or_default();
     if given.len() > SIZE && given[SIZE..].iter().any(|byte| *byte != 0) {
@@ -61,7 +75,6 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
         packet.data = packet.network;
         packet.meta = packet.data;
     }
-    let ethertype = protocol(data);
     let set = |offset, size, value| context.block.store(offset, size, value);
     set(0, 4, packet.len() as u64);
     set(4, 4, packet_type(data));
@@ -70,14 +83,17 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
         set(40, 4, 1);
     }
     let wire_len = context.block.load(160, 4);
+    let described = input.context.is_some() || !input.fields.is_empty();
     if wire_len == 0 {
-        set(160, 4, packet.len() as u64);
+        // Without a context, the kernel does not fill in what traffic control keeps beside a buffer.
+        set(160, 4, if described { packet.len() as u64 } else { 0 });
     } else if wire_len < packet.len() as u64 || wire_len > MAX_WIRE_LEN {
         return refuse(format!("wire_len {wire_len} for a packet of {} bytes", packet.len()), Errno::EINVAL);
     }
     let sock = socket(&context, data, ethertype);
     context.lend("sk", RegionKind::Kernel("bpf_sock".into()), sock, false);
     context.packet = Some(packet);
+    context.skb = world.event.skb.clone();
     Ok(context)
 }
 
@@ -93,7 +109,7 @@ fn check(context: &Context, world: &World) -> Result<(), InputError> {
         return refuse("gso_segs is more than 65535", Errno::EINVAL);
     }
     let ifindex = context.block.load(40, 4);
-    if ifindex > 1 && !world.net.devices.iter().any(|device| u64::from(device.index) == ifindex) {
+    if ifindex > 1 && world.net.device(ifindex as u32).is_none() {
         return refuse(format!("no device {ifindex}"), Errno::ENODEV);
     }
     Ok(())
@@ -132,7 +148,7 @@ fn socket(context: &Context, data: &[u8], ethertype: u16) -> std::sync::Arc<Bloc
     sock.store(76, 4, u64::from(u32::MAX));
     let skb = &context.block;
     match ethertype {
-        0x0800 if data.len() >= ETH_HLEN + 20 => {
+        0x0800 => {
             let (from, to) = (&data[ETH_HLEN + 12..ETH_HLEN + 16], &data[ETH_HLEN + 16..ETH_HLEN + 20]);
             sock.store(4, 4, AF_INET);
             sock.write(24, from);
@@ -141,7 +157,7 @@ fn socket(context: &Context, data: &[u8], ethertype: u16) -> std::sync::Arc<Bloc
             skb.write(92, to);
             skb.write(96, from);
         }
-        0x86dd if data.len() >= ETH_HLEN + 40 => {
+        0x86dd => {
             let (from, to) = (&data[ETH_HLEN + 8..ETH_HLEN + 24], &data[ETH_HLEN + 24..ETH_HLEN + 40]);
             sock.store(4, 4, AF_INET6);
             sock.write(28, from);

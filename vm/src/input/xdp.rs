@@ -51,14 +51,15 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     linear = linear.min(room);
     devices(&context, world)?;
     let headroom = HEADROOM - meta;
-    let mut packet = Packet::new(data, headroom, room.saturating_sub(data.len()));
+    // Fragments are pages; the last one may be filled.
+    let in_fragments = data.len() - linear;
+    let unfilled = in_fragments.next_multiple_of(FRAME) - in_fragments;
+    let mut packet = Packet::new(data, headroom, if in_fragments == 0 { room.saturating_sub(linear) } else { unfilled });
     packet.data = headroom + meta;
     packet.mac = packet.data;
     packet.network = packet.data;
     packet.linear_end = headroom + linear;
-    if packet.linear_end == packet.end {
-        packet.limit = packet.limit.min(FRAME - SHARED_INFO);
-    }
+    packet.linear_limit = FRAME - SHARED_INFO;
     context.block.fill(0, 12, 0);
     context.packet = Some(packet);
     Ok(context)
@@ -78,7 +79,7 @@ fn devices(context: &Context, world: &World) -> Result<(), InputError> {
         }
         1 if queue != 0 => refuse(format!("the loopback has no receive queue {queue}"), Errno::EINVAL),
         1 => Ok(()),
-        other if world.net.devices.iter().any(|device| u64::from(device.index) == other) => Ok(()),
+        other if world.net.device(other as u32).is_some() => Ok(()),
         other => refuse(format!("no device {other}"), Errno::ENODEV),
     }
 }

@@ -2,6 +2,7 @@
 
 use skep_helpers::Trap;
 use skep_program::Program;
+use skep_world::{Effect, Redirect, Skb};
 
 use super::Instance;
 use crate::engine::{Engine, Hook, Silent, Strict, Trace};
@@ -19,6 +20,12 @@ pub struct Outcome {
     pub context: Vec<u8>,
     /// Instructions executed.
     pub executed: u64,
+    /// Where the packet is to go if the program says so by what it returns: what the last call of a redirect helper asked for.
+    pub redirect: Option<Redirect>,
+    /// What the program did beside that, in order: packets sent, signals, options set.
+    pub effects: Vec<Effect>,
+    /// Of a socket buffer, what is neither bytes nor a field: tunnel key, checksum state.
+    pub skb: Skb,
 }
 
 impl Outcome {
@@ -107,12 +114,22 @@ impl<'i> ProgramMut<'i> {
         core.reset(linked, *budget);
         core.world.fill_task().map_err(|error| core.stopped(Trap::NotSimulated(error.to_string())))?;
         core.follow_objects();
+        core.world.event.redirect = None;
+        let effects = core.world.output.effects.len();
         core.regs[1] = core.context.block.addr();
         let result = Engine::new(core, environment, hook).run();
         match result {
             Ok(value) => {
                 let output = input::finish(&program, input, &core.context);
-                Ok(Outcome { value, packet: output.packet, context: output.context, executed: core.budget - core.fuel })
+                Ok(Outcome {
+                    value,
+                    packet: output.packet,
+                    context: output.context,
+                    executed: core.budget - core.fuel,
+                    redirect: core.world.event.redirect.clone(),
+                    effects: core.world.output.effects.get(effects..).unwrap_or_default().to_vec(),
+                    skb: core.context.skb.clone(),
+                })
             }
             Err(trap) => Err(core.stopped(trap).into()),
         }
