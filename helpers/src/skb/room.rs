@@ -101,9 +101,9 @@ pub(super) fn adjust(c: &mut Call<'_>) -> Done {
     };
     let shrink = diff < 0;
     let least = least_left(flags, shrink, base)?;
-    let current = buffer.packet.len() as isize - buffer.network_offset();
-    let left = current - len as isize;
-    if shrink && (left <= 0 || left < least as isize) || !shrink && buffer.packet.len() + len > MAX_LEN && !buffer.is_gso() {
+    // A packet that ends before its network header has more than enough in the kernel's reckoning.
+    let current = (buffer.packet.len() as u32).wrapping_sub(buffer.network_offset() as u32) as usize;
+    if shrink && (len >= current || current - len < least) || !shrink && buffer.packet.len() + len > MAX_LEN && !buffer.is_gso() {
         return Err(Errno::ENOTSUPP.into());
     }
     if shrink {

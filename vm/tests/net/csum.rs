@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use skep::ProgType;
 
-use crate::script::{Arg, Script, kernel, tcp4};
+use crate::script::{Arg, Script, cases, kernel, tcp4};
 use Arg::{Ctx, Mem, Num};
 
 const L3: u32 = 10;
@@ -68,7 +68,7 @@ fn levels_go_up_and_down() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn differences_of_random_bytes(

@@ -41,9 +41,25 @@ pub(crate) fn sysctl(path: &str, value: &str) {
     std::fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {error}"));
 }
 
+fn show(name: &str) -> String {
+    let ran = Command::new("ip").args(["-o", "link", "show", "dev", name]).output().expect("ip");
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
+
+/// Waits until a device that was set up carries packets: the kernel notices a little later.
+pub(crate) fn wait_for(name: &str) {
+    let carries = || show(name).contains("state UP");
+    let ready = (0..500).any(|_| {
+        carries() || {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            false
+        }
+    });
+    assert!(ready, "{}", show(name));
+}
+
 /// The number of a device.
 pub(crate) fn index_of(name: &str) -> u32 {
-    let ran = Command::new("ip").args(["-o", "link", "show", "dev", name]).output().expect("ip");
-    let line = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let line = show(name);
     line.split(':').next().and_then(|index| index.trim().parse().ok()).unwrap_or_else(|| panic!("no device {name}: {line}"))
 }

@@ -89,6 +89,8 @@ fn copies_to_devices() {
          link set v0 up
          link set v1 up",
     );
+    namespace::wait_for("v0");
+    namespace::wait_for("v1");
     let mut world = Script::new(ProgType::SchedCls, &tcp4(6)).world;
     world.net.devices.extend([Device::new(10, "v0"), Device::new(11, "v1")]);
     world

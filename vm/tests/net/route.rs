@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use skep::{Device, Link, Neighbour, ProgType, Route, RouteKind, World};
 
 use crate::namespace::{self, ip, sysctl};
-use crate::script::{Arg, Script, kernel, tcp4, udp6};
+use crate::script::{Arg, Script, cases, kernel, tcp4, udp6};
 use Arg::{Ctx, Mem, Num};
 
 const FIB: u32 = 69;
@@ -59,6 +59,7 @@ fn network(world: &mut World) {
         route add fd06::/64 via fd00::2 mtu lock 1400
         route add fd01::/64 via fd09::2 table 100");
     for name in ["v0", "v1"] {
+        namespace::wait_for(name);
         sysctl(&format!("ipv4/conf/{name}/forwarding"), "1");
         sysctl(&format!("ipv6/conf/{name}/forwarding"), "1");
     }
@@ -184,7 +185,7 @@ fn routes_as_in_the_kernel() {
     }
     let mut script = Script::new(ProgType::SchedCls, &tcp4(6));
     network(&mut script.world);
-    let cases = (
+    let inputs = (
         prop::sample::select(DESTINATIONS.to_vec()),
         prop::sample::select(vec![10_u32, 12, 11, 14, 1, 99, 0]),
         prop::sample::select(vec![0_u16, 60, 1000, 1001, 1280, 1400, 1401, 1500, 1501, 9000, 9001, 65535]),
@@ -195,8 +196,8 @@ fn routes_as_in_the_kernel() {
         prop_oneof![Just("10.0.0.77"), Just("0.0.0.0"), Just("127.0.0.1")],
         any::<bool>(),
     );
-    let mut runner = TestRunner::new(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() });
-    let ran = runner.run(&cases, |(to, ifindex, tot_len, table, flags, payload, prog_type, from, gso)| {
+    let mut runner = TestRunner::new(cases(1500));
+    let ran = runner.run(&inputs, |(to, ifindex, tot_len, table, flags, payload, prog_type, from, gso)| {
         // A mark chooses among rules, which are none here; it lies where the answer puts hardware addresses.
         let to = addr(to);
         let from = if to.is_ipv4() { addr(from) } else { addr("fd00::77") };

@@ -409,3 +409,8 @@ pub(crate) fn tagged(packet: &[u8], tci: u16) -> Vec<u8> {
     bytes.extend(&packet[12..]);
     bytes
 }
+
+/// How random tests run: so many cases, and no file of those that failed.
+pub(crate) fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config { cases, failure_persistence: None, ..proptest::test_runner::Config::default() }
+}

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use skep::ProgType;
 
-use crate::script::{Arg, Script, kernel, tcp4};
+use crate::script::{Arg, Script, cases, kernel, tcp4};
 use Arg::{Ctx, Mem, Num};
 
 const HEAD: u32 = 44;
@@ -131,18 +131,19 @@ fn change() -> impl Strategy<Value = (u32, Vec<Arg>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn changes_one_after_the_other(
         len in prop_oneof![14..100_usize, 3000..9000_usize],
-        linear in proptest::option::of(14..3520_u32),
+        linear in proptest::option::of(prop_oneof![0..100_u32, 14..3600_u32]),
+        frags in prop_oneof![3 => Just(HAS_FRAGS), 1 => Just(0)],
         meta in 0..20_u32,
         calls in proptest::collection::vec(change(), 1..8),
     ) {
         if kernel() {
             let packet: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let mut script = xdp(&packet).put(0, &[0xaa; 256]);
+            let mut script = Script { flags: frags, ..xdp(&packet) }.put(0, &[0xaa; 256]);
             if let Some(linear) = linear {
                 script = script.context(0, &(meta * 4).to_le_bytes()).context(4, &linear.to_le_bytes());
             }
