@@ -83,10 +83,8 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
         set(40, 4, 1);
     }
     let wire_len = context.block.load(160, 4);
-    let described = input.context.is_some() || !input.fields.is_empty();
     if wire_len == 0 {
-        // Without a context, the kernel does not fill in what traffic control keeps beside a buffer.
-        set(160, 4, if described { packet.len() as u64 } else { 0 });
+        set(160, 4, packet.len() as u64);
     } else if wire_len < packet.len() as u64 || wire_len > MAX_WIRE_LEN {
         return refuse(format!("wire_len {wire_len} for a packet of {} bytes", packet.len()), Errno::EINVAL);
     }

@@ -285,7 +285,8 @@ impl Script {
             data: self.packet.clone(),
             data_out: if self.packet.is_empty() { 0 } else { DATA_OUT },
             ctx: self.ctx.clone(),
-            ctx_out: if self.ctx.is_empty() { 0 } else { 256 },
+            // Room for a context stands for a context of zeros, which of a frame says that it has no bytes.
+            ctx_out: if self.ctx.is_empty() && self.prog_type == ProgType::Xdp { 0 } else { 256 },
             flags: self.test_flags,
             ..TestRun::default()
         };
@@ -318,7 +319,7 @@ impl Script {
             Err(error) => panic!("{error}\n{:?}", self.steps),
         };
         let value = instance.map("shared").expect("the map").get(&[0; 4]).expect("a value").expect("a value");
-        let ctx = if self.ctx.is_empty() { Vec::new() } else { outcome.context.clone() };
+        let ctx = if self.ctx.is_empty() && self.prog_type == ProgType::Xdp { Vec::new() } else { outcome.context.clone() };
         Ok(self.left(outcome.retval(), &value, outcome.packet.clone().unwrap_or_default(), ctx))
     }
 
