@@ -1,6 +1,7 @@
 //! Packets that go elsewhere.
 
-use skep::{Device, Effect, MapDef, MapType, ProgType, Redirect};
+use skep::world::{Device, Effect, Link, Redirect};
+use skep::{MapDef, MapType, ProgType};
 
 use crate::namespace;
 use crate::script::{Arg, Script, kernel, tcp4};
@@ -98,7 +99,7 @@ fn copies_to_devices() {
         .devices
         .extend([Device { up: false, ..Device::new(12, "down0") }, Device { up: false, ..Device::new(13, "down1") }]);
     let bare = namespace::index_of("bare");
-    world.net.devices.push(Device { up: false, link: skep::Link::Bare, ..Device::new(bare, "bare") });
+    world.net.devices.push(Device { up: false, link: Link::Bare, ..Device::new(bare, "bare") });
     let indices: Vec<u64> = world.net.devices.iter().map(|device| device.index.into()).chain([0, 99]).collect();
     for prog_type in [ProgType::SchedCls, ProgType::LwtXmit] {
         for ifindex in &indices {

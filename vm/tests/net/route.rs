@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use skep::{Device, Link, Neighbour, ProgType, Route, RouteKind, World};
+use skep::world::{Device, Link, Neighbour, Route, RouteKind};
+use skep::{ProgType, World};
 
 use crate::namespace::{self, ip, sysctl};
 use crate::script::{Arg, Script, cases, kernel, tcp4, udp6};
