@@ -38,6 +38,7 @@ mod string;
 mod task;
 mod time;
 mod trace;
+mod tunnel;
 mod xdp;
 
 pub use held::{Held, HeldKind, Reference};

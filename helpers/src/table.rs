@@ -27,6 +27,7 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
     ("task", crate::task::HELPERS),
     ("time", crate::time::HELPERS),
     ("trace", crate::trace::HELPERS),
+    ("tunnel", crate::tunnel::HELPERS),
     ("xdp", crate::xdp::HELPERS),
 ];
 

@@ -33,14 +33,16 @@ pub struct Tunnel {
     pub flags: u16,
     /// Options (Geneve, VXLAN group policy, ERSPAN); `None` if there are none.
     pub options: Option<Vec<u8>>,
+    /// Set by a program for the way out, not by the device that the packet came by.
+    pub outgoing: bool,
 }
 
 impl Tunnel {
-    /// A key with this number between two addresses of one family.
+    /// The key of a packet that came in, with this number, between two addresses of one family.
     pub fn new(id: u64, source: IpAddr, destination: IpAddr) -> Tunnel {
         /// `TUNNEL_KEY`.
         const KEY: u16 = 0x0004;
-        Tunnel { id, source, destination, tos: 0, ttl: 0, label: 0, flags: KEY, options: None }
+        Tunnel { id, source, destination, tos: 0, ttl: 0, label: 0, flags: KEY, options: None, outgoing: false }
     }
 }
 

@@ -6,4 +6,5 @@ mod redirect;
 mod route;
 mod script;
 mod skb;
+mod tunnel;
 mod xdp;
