@@ -160,7 +160,7 @@ fn set_options(c: &mut Call<'_>) -> Done {
     const MOST: u32 = 255;
     let size = c.arg32(3);
     let own = c.buffer(1)?.state.tunnel.as_ref().is_some_and(|tunnel| tunnel.outgoing);
-    if !own || size % 4 != 0 {
+    if !own || !size.is_multiple_of(4) {
         return Err(Errno::EINVAL.into());
     }
     if size > MOST {
