@@ -63,6 +63,13 @@ impl Held {
         Some(self.live.remove(i))
     }
 
+    /// Gives back the newest reference to the object at this address, whatever it is; `None` if there is none.
+    pub fn release_object(&mut self, addr: u64) -> Option<Reference> {
+        let is_object = |kind: &HeldKind| matches!(kind, HeldKind::Object(_) | HeldKind::Allocation);
+        let i = self.live.iter().rposition(|r| is_object(&r.kind) && r.addr == addr)?;
+        Some(self.live.remove(i))
+    }
+
     /// How many references there are to this address.
     pub fn count(&self, kind: HeldKind, addr: u64) -> usize {
         self.live.iter().filter(|r| r.kind == kind && r.addr == addr).count()

@@ -107,7 +107,7 @@ fn copy_from_user_task(c: &mut Call<'_>) -> Done {
 }
 
 /// User memory is that of the current task; other tasks have none that is modelled.
-fn current_task(c: &mut Call<'_>, n: usize) -> Result<(), crate::call::Fail> {
+pub(crate) fn current_task(c: &mut Call<'_>, n: usize) -> Result<(), crate::call::Fail> {
     if crate::task::is_current(c, n) {
         return Ok(());
     }

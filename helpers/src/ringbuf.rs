@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use skep_linux::Errno;
-use skep_maps::{Map, RingBuf};
-use skep_memory::{Region, RegionKind, Shape};
+use skep_maps::{BPF_MAX_USER_RINGBUF_SAMPLES, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, Map, RingBuf, Sample, UserRingBuf};
+use skep_memory::{Block, Region, RegionKind, Shape};
 
 use crate::HeldKind;
 use crate::call::{Call, Done, Fail, helpers};
+use crate::dynptr::{Dynptr, Kind};
 
 helpers! {
     130 "bpf_ringbuf_output" => output,
@@ -15,7 +16,14 @@ helpers! {
     132 "bpf_ringbuf_submit" => |c| finish(c, RingBuf::submit),
     133 "bpf_ringbuf_discard" => |c| finish(c, RingBuf::discard),
     134 "bpf_ringbuf_query" => query,
+    198 "bpf_ringbuf_reserve_dynptr" => reserve_dynptr,
+    199 "bpf_ringbuf_submit_dynptr" => |c| finish_dynptr(c, RingBuf::submit),
+    200 "bpf_ringbuf_discard_dynptr" => |c| finish_dynptr(c, RingBuf::discard),
+    209 "bpf_user_ringbuf_drain" => drain,
 }
+
+/// `DYNPTR_MAX_SIZE`.
+const DYNPTR_MAX: u32 = (1 << 24) - 1;
 
 /// The ring buffer that argument `n` names.
 pub(crate) fn with_ring<T>(c: &Call<'_>, n: usize, f: impl FnOnce(&Arc<dyn Map>, &RingBuf) -> T) -> Result<T, Fail> {
@@ -77,4 +85,75 @@ fn finish(c: &mut Call<'_>, how: fn(&RingBuf, u64) -> Result<(), Errno>) -> Done
 fn query(c: &mut Call<'_>) -> Done {
     let what = c.arg(2);
     with_ring(c, 1, |_, ring| ring.query(what))
+}
+
+/// `(ringbuf, size, flags, ptr)`.
+fn reserve_dynptr(c: &mut Call<'_>) -> Done {
+    let (size, flags) = (c.arg32(2), c.arg(3));
+    Dynptr::NULL.store(c, 4)?;
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if size > DYNPTR_MAX {
+        return Err(Errno::E2BIG.into());
+    }
+    match open(c, 1, size.into(), 0)? {
+        0 => Err(Errno::EINVAL.into()),
+        record => {
+            Dynptr::new(Kind::Ringbuf, record, size).store(c, 4)?;
+            Ok(0)
+        }
+    }
+}
+
+/// `(ptr, flags)`. A null dynptr, which a reservation that failed leaves, is nothing to end.
+fn finish_dynptr(c: &mut Call<'_>, how: fn(&RingBuf, u64) -> Result<(), Errno>) -> Done {
+    let dynptr = Dynptr::load(c, 1)?;
+    if !dynptr.is_null() {
+        close(c, 1, dynptr.data, how)?;
+        Dynptr::NULL.store(c, 1)?;
+    }
+    Ok(0)
+}
+
+/// `(map, callback, callback_ctx, flags)`: calls the function with each sample as a dynptr; the number of samples it saw.
+fn drain(c: &mut Call<'_>) -> Done {
+    if c.arg(4) & !(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let map = c.map(1)?;
+    let ring = map.as_any().downcast_ref::<UserRingBuf>().ok_or_else(|| c.bad(1, "not a user ring buffer"))?;
+    ring.begin()?;
+    let dynptr = Block::zeroed(16);
+    c.memory().add(Region::whole(RegionKind::Lent("a dynptr".into()), dynptr.clone(), false));
+    let drained = samples(c, ring, &map.def().name, &dynptr);
+    c.memory().remove(dynptr.addr());
+    ring.end();
+    drained
+}
+
+fn samples(c: &mut Call<'_>, ring: &UserRingBuf, name: &str, dynptr: &Block) -> Done {
+    let (callback, passed) = (c.arg(2), c.arg(3));
+    let mut seen = 0;
+    for _ in 0..BPF_MAX_USER_RINGBUF_SAMPLES {
+        match ring.next_sample() {
+            Sample::Data(slot) => {
+                let (addr, len) = (slot.addr(), slot.len);
+                let kind = RegionKind::Lent(format!("a sample of user ring buffer {name}").into());
+                c.memory().add(Region { kind, shape: Shape::Flat, block: slot.block, offset: slot.offset, len, writable: true });
+                dynptr.write(0, &Dynptr::new(Kind::Local, addr, len as u32).bytes());
+                let stop = c.machine.call(callback, [dynptr.addr(), passed, 0, 0, 0]);
+                c.memory().remove(addr);
+                ring.release(len);
+                seen += 1;
+                if stop? != 0 {
+                    break;
+                }
+            }
+            Sample::Discarded => {}
+            Sample::Nothing => break,
+            Sample::Bad(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(seen)
 }

@@ -12,6 +12,9 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
     ("control", crate::control::HELPERS),
     ("cpu", crate::cpu::HELPERS),
     ("csum", crate::csum::HELPERS),
+    ("dynptr", crate::dynptr::HELPERS),
+    ("kptr", crate::kptr::HELPERS),
+    ("lirc", crate::lirc::HELPERS),
     ("lock", crate::lock::HELPERS),
     ("lsm", crate::lsm::HELPERS),
     ("map", crate::map::HELPERS),
@@ -23,9 +26,13 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
     ("route", crate::route::HELPERS),
     ("skb", crate::skb::HELPERS),
     ("stack", crate::stack::HELPERS),
+    ("storage", crate::storage::HELPERS),
     ("string", crate::string::HELPERS),
+    ("syscall", crate::syscall::HELPERS),
+    ("sysctl", crate::sysctl::HELPERS),
     ("task", crate::task::HELPERS),
     ("time", crate::time::HELPERS),
+    ("timer", crate::timer::HELPERS),
     ("trace", crate::trace::HELPERS),
     ("tunnel", crate::tunnel::HELPERS),
     ("xdp", crate::xdp::HELPERS),
@@ -33,13 +40,19 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
 
 /// Kfuncs by family.
 const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[
+    ("alloc", crate::alloc::KFUNCS),
     ("arena", crate::arena::KFUNCS),
+    ("cgroup", crate::cgroup::KFUNCS),
+    ("cpumask", crate::cpumask::KFUNCS),
+    ("dynptr", crate::dynptr::KFUNCS),
     ("iter", crate::iter::KFUNCS),
+    ("kernel", crate::kernel::KFUNCS),
     ("lock", crate::lock::KFUNCS),
     ("lsm", crate::lsm::KFUNCS),
     ("probe", crate::probe::KFUNCS),
     ("string", crate::string::KFUNCS),
     ("task", crate::task::KFUNCS),
+    ("timer", crate::timer::KFUNCS),
 ];
 
 /// The body of helper `id`, the number in a call instruction; `None` if skep has none.

@@ -58,7 +58,7 @@ fn acquire(c: &mut Call<'_>) -> Done {
 /// `(task)`.
 fn release(c: &mut Call<'_>) -> Done {
     let addr = c.arg(1);
-    match c.parts().held.release(TASK, addr) {
+    match c.parts().held.release_object(addr) {
         Some(_) => Ok(0),
         None => Err(c.bad(1, format_args!("{addr:#x} is no task that this run acquired"))),
     }
@@ -90,17 +90,23 @@ fn iter_new(c: &mut Call<'_>) -> Done {
         PROCESS_THREADS => Some(task(c, 2)?.tgid),
         _other => return Err(Errno::EINVAL.into()),
     };
+    let tasks = all(c)?.into_iter().filter(|(_, tgid, leads)| match process {
+        Some(process) => *tgid == process,
+        None => flags == ALL_THREADS || *leads,
+    });
+    let tasks = tasks.map(|(addr, ..)| addr).collect();
+    iter::start(c, tasks);
+    Ok(0)
+}
+
+/// All tasks by number: address, process, and whether the task leads it.
+pub(crate) fn all(c: &mut Call<'_>) -> Result<Vec<(u64, u32, bool)>, Fail> {
     let current = current_task(c)?;
     let world = c.world();
     let mut tasks: Vec<(u32, u32, u64)> = world.tasks.others().map(|(addr, task)| (task.tgid, task.pid, addr)).collect();
     tasks.push((world.task.tgid, world.task.pid, current));
-    tasks.retain(|(tgid, pid, _)| match process {
-        Some(process) => *tgid == process,
-        None => flags == ALL_THREADS || tgid == pid,
-    });
     tasks.sort_unstable();
-    iter::start(c, tasks.into_iter().map(|(_, _, addr)| addr).collect());
-    Ok(0)
+    Ok(tasks.into_iter().map(|(tgid, pid, addr)| (addr, tgid, tgid == pid)).collect())
 }
 
 /// `(task, sig, type, value)`.

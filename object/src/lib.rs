@@ -31,7 +31,6 @@ pub use error::{
 };
 pub use globals::Global;
 pub use link::{KconfigProblem, Linker, RelocateError};
-pub use maps::special_fields;
 pub use object::{ExternClass, ExternRef, Object, ProgramRef};
 pub use options::{Options, Repairs};
 pub use relocations::{Named, Relocation};

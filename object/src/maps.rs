@@ -3,15 +3,12 @@
 mod btf_defined;
 mod legacy;
 mod slots;
-mod special;
-
-pub use special::special_fields;
 
 use std::sync::Arc;
 
 use skep_btf::{Btf, Kind, Linkage, Type, TypeId};
 use skep_linux::MapType;
-use skep_program::{ArenaData, MapDef};
+use skep_program::{ArenaData, MapDef, special_fields};
 
 use crate::elf::{Elf, SHT_NOBITS, SHT_PROGBITS, Section};
 use crate::error::{ObjectError, SectionProblem};

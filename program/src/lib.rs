@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod map_def;
+mod special;
 
 pub use map_def::*;
+pub use special::special_fields;
 
 use std::borrow::Cow;
 use std::sync::Arc;

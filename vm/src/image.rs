@@ -41,7 +41,11 @@ pub(crate) struct Missing {
 
 impl Missing {
     fn of(program: &Program) -> Missing {
-        Missing { reads_zero: holds_kernel_pointers(program.prog_type) }
+        let casts = |kfunc: &skep_program::Kfunc| {
+            let row = skep_linux::kfuncs::kfunc(&kfunc.name);
+            row.is_some_and(|row| row.role == skep_linux::kfuncs::Role::RdonlyCast)
+        };
+        Missing { reads_zero: holds_kernel_pointers(program.prog_type) || program.kfuncs.iter().any(casts) }
     }
 
     /// The value of a load that `fault` refused.

@@ -40,6 +40,24 @@ pub enum Effect {
         /// Value.
         value: Vec<u8>,
     },
+    /// `bpf_rc_keydown`.
+    RemoteKey {
+        /// Protocol (`enum rc_proto`).
+        protocol: u32,
+        /// The key.
+        scancode: u64,
+        /// The toggle bit of the protocol.
+        toggle: bool,
+    },
+    /// `bpf_rc_repeat`.
+    RemoteRepeat,
+    /// `bpf_rc_pointer_rel`: a movement.
+    RemotePointer {
+        /// To the right.
+        x: i32,
+        /// Down.
+        y: i32,
+    },
     /// `bpf_sock_destroy`.
     Destroy(u64),
 }

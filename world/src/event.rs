@@ -19,4 +19,21 @@ pub struct Event {
     pub skb: Skb,
     /// Whether the run is the return probe of a session (`bpf_session_is_return`).
     pub session_return: bool,
+    /// Address of the number that the two probes of a session share, once one asked for it.
+    pub session_cookie: Option<u64>,
+    /// The sysctl that is read or written.
+    pub sysctl: Sysctl,
+}
+
+/// A sysctl, as `cgroup/sysctl` programs see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Its path under `/proc/sys`, such as `net/ipv4/tcp_mem`.
+    pub name: String,
+    /// The value that it has.
+    pub current: Vec<u8>,
+    /// The value that is written.
+    pub new: Vec<u8>,
+    /// Whether a program wrote `new`.
+    pub replaced: bool,
 }

@@ -11,6 +11,8 @@ mod clock;
 mod context;
 mod effect;
 mod event;
+mod heap;
+mod later;
 mod net;
 mod objects;
 mod output;
@@ -18,6 +20,7 @@ mod packet;
 mod perf;
 mod random;
 mod skb;
+mod rbtree;
 mod symbols;
 mod task;
 mod tasks;
@@ -26,19 +29,22 @@ pub use cgroup::{Cgroup, Cgroups};
 pub use clock::Clock;
 pub use context::{Context, ContextFault};
 pub use effect::{Effect, Redirect};
-pub use event::Event;
 pub use net::{Device, Found, Link, Lookup, Neighbour, Net, Route, RouteKind, Tables};
+pub use event::{Event, Sysctl};
+pub use heap::{Allocation, Heap};
+pub use later::{Freed, FreedField, Later, LaterCall, LaterKind, TimerClock};
 pub use objects::{KernelObjectError, Objects};
 pub use output::{Output, Record, Sink};
 pub use packet::{Packet, PacketPlace};
 pub use perf::{Branch, Counter, Perf};
 pub use random::Random;
 pub use skb::{Checksum, Skb, Tunnel, Xfrm};
+pub use rbtree::RbTree;
 pub use symbols::Symbols;
 pub use task::{Mapping, PidNamespace, Task};
 pub use tasks::Tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use skep_linux::Target;
@@ -76,6 +82,18 @@ pub struct World {
     pub objects: Objects,
     /// What IMA measured: the number of the hash algorithm and the digest, by the address of a `struct inode`.
     pub ima: BTreeMap<u64, (u32, Vec<u8>)>,
+    /// Memory that programs allocated.
+    pub heap: Heap,
+    /// Timers and work.
+    pub later: Later,
+    /// What maps let go.
+    pub freed: Freed,
+    /// The CPU that `bpf_cpumask_any_distribute` gave last.
+    pub last_distributed: u32,
+    /// Addresses of kernel structs behind contexts, by type.
+    pub kernel_contexts: BTreeMap<&'static str, u64>,
+    /// Serial numbers of the keys that there are.
+    pub keys: BTreeSet<i32>,
     /// What programs sent out.
     pub output: Output,
 }
@@ -99,6 +117,12 @@ impl World {
             symbols: Symbols::default(),
             objects: Objects::default(),
             ima: BTreeMap::new(),
+            heap: Heap::default(),
+            later: Later::default(),
+            freed: Freed::default(),
+            last_distributed: 0,
+            kernel_contexts: BTreeMap::new(),
+            keys: BTreeSet::new(),
             output: Output::default(),
         }
     }

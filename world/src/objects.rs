@@ -270,8 +270,9 @@ impl World {
     /// The copy of a per-CPU variable that belongs to a CPU; `None` if there is no such variable or CPU.
     pub fn per_cpu(&self, addr: u64, cpu: u32) -> Option<u64> {
         let object = &self.objects.list[*self.objects.by_addr.get(&addr)?];
-        let stride = object.per_cpu?;
-        (cpu < self.cpus).then(|| addr + stride * u64::from(cpu))
+        let at = object.per_cpu?.checked_mul(cpu.into())?;
+        // There may be more CPUs now than when it was made.
+        (cpu < self.cpus && at < object.block.len() as u64).then(|| addr + at)
     }
 
     /// Sets a field that not every kernel has.

@@ -1,5 +1,7 @@
 //! The task a program runs in.
 
+use std::collections::BTreeSet;
+
 /// What helpers say of the current task. Its `task_struct` is a typed kernel object made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -23,6 +25,8 @@ pub struct Task {
     pub user_stack: Vec<u64>,
     /// Whether it is a thread of the kernel: it has no user memory.
     pub kernel_thread: bool,
+    /// Its open descriptors.
+    pub descriptors: BTreeSet<u32>,
     /// Its mappings of user memory.
     pub mappings: Vec<Mapping>,
 }
@@ -79,6 +83,7 @@ impl Default for Task {
             kernel_stack: vec![KERNEL_CODE],
             user_stack: vec![USER_CODE],
             kernel_thread: false,
+            descriptors: BTreeSet::from([0, 1, 2]),
             mappings: Vec::new(),
         }
     }

@@ -93,7 +93,11 @@ impl World {
                 self.set_if_there(addr, &format!("{cred}.{field}.val"), value)?;
             }
         }
-        Ok(())
+        match self.cgroup_object(task.cgroup_id) {
+            Ok(Some(cgroup)) => self.set_if_there(addr, "cgroups.dfl_cgrp", cgroup),
+            Ok(None) | Err(KernelObjectError::NoType(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds a task beside the current one, and gives the address of its `task_struct`.

@@ -5,6 +5,7 @@
 #ifndef BODIES_H
 #define BODIES_H
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "GPL";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use skep_btf::{Btf, Kind, Type, TypeId};
 use skep_isa::RawInsn;
 use skep_linux::{AttachType, MapType, ProgType};
-use skep_object::special_fields;
+use skep_program::special_fields;
 use skep_program::{Func, Kfunc, Ksym, Line, MapDef, Program};
 
 use super::{Corpus, TypesError};

@@ -3,11 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::kept;
 use skep::{Input, Instance, Object, Options, ProgType, Program, Target};
 use skep_kernel::{Kernel, Loaded, LogLevel, TestRun};
 use skep_object::Linker;
+use skep_world::World;
 
 /// What a program left behind: what it returned, and what it kept.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +19,13 @@ struct Left {
 }
 
 const PACKET: usize = 64;
+
+/// How long programs get to run what they started.
+const TIME: Duration = Duration::from_millis(40);
+
+fn is_later(program: &Program) -> bool {
+    program.name.ends_with("later")
+}
 
 fn has_packet(prog_type: ProgType) -> bool {
     matches!(prog_type, ProgType::SchedCls | ProgType::Xdp | ProgType::SocketFilter | ProgType::CgroupSkb)
@@ -31,19 +40,26 @@ fn in_kernel(program: &Program) -> Result<Left, String> {
     let data = if has_packet(program.prog_type) { packet() } else { Vec::new() };
     let input = TestRun { data, ..TestRun::default() };
     let ran = loaded.prog.test_run(&input).map_err(|e| format!("test run: {e}"))?;
+    if is_later(program) {
+        std::thread::sleep(TIME);
+    }
     let at = program.maps.iter().position(|def| kept::variables([def.as_ref()]).is_some()).expect("nothing is kept");
     let value = loaded.maps[at].lookup(&[0; 4], 0).map_err(|e| e.to_string())?;
     Ok(Left { retval: ran.retval, kept: kept::kept(&program.maps[at], &value) })
 }
 
 fn in_skep(object: &Object, target: &Arc<Target>, program: &Program) -> Result<Left, String> {
-    let builder = Instance::builder(target.clone()).object_programs(object, &[&program.name]).map_err(|e| e.to_string())?;
+    let mut world = World::new(target.clone());
+    world.cpus = skep_kernel::possible_cpus() as u32;
+    let builder = Instance::builder(target.clone()).world(world);
+    let builder = builder.object_programs(object, &[&program.name]).map_err(|e| e.to_string())?;
     let mut instance = builder.build().map_err(|e| e.to_string())?;
     let input = if has_packet(program.prog_type) { Input::packet(&packet()) } else { Input::none() };
     let outcome = instance.program(&program.name).unwrap().run(&input).map_err(|e| e.to_string())?;
-    let variables = instance.map(".bss").unwrap();
-    let value = variables.get(&[0; 4]).unwrap().unwrap();
-    Ok(Left { retval: outcome.retval(), kept: kept::kept(variables.def(), &value) })
+    if is_later(program) {
+        instance.advance(TIME.as_nanos() as u64).map_err(|e| e.to_string())?;
+    }
+    Ok(Left { retval: outcome.retval(), kept: kept::of(&instance) })
 }
 
 fn objects() -> Vec<PathBuf> {

@@ -3,3 +3,4 @@
 mod compared;
 mod kept;
 mod simulated;
+mod state;

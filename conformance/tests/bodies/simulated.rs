@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::kept;
 use skep::{Input, Instance, Object, Options, Target};
-use skep_world::{Cgroup, Effect, Mapping, Task};
+use skep_world::{Cgroup, Effect, Mapping, Task, World};
 
-fn target() -> Option<Arc<Target>> {
+pub(crate) fn target() -> Option<Arc<Target>> {
     match skep::host() {
         Ok(target) if target.btf.is_some() => Some(Arc::new(target)),
         Ok(_) | Err(_) => {
@@ -18,16 +18,20 @@ fn target() -> Option<Arc<Target>> {
     }
 }
 
-fn instance(target: &Arc<Target>, file: &str, program: &str) -> Instance {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/simulated").join(file);
-    let object = Object::open(path, &Options::default()).unwrap();
-    Instance::builder(target.clone()).object_programs(&object, &[program]).unwrap().build().unwrap()
+pub(crate) fn instance(target: &Arc<Target>, file: &str, program: &str) -> Instance {
+    in_world(World::new(target.clone()), file, program)
 }
 
-fn run(instance: &mut Instance, program: &str, input: &Input) -> Vec<i64> {
+pub(crate) fn in_world(world: World, file: &str, program: &str) -> Instance {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/simulated").join(file);
+    let object = Object::open(path, &Options::default()).unwrap();
+    let builder = Instance::builder(world.target.clone()).world(world);
+    builder.object_programs(&object, &[program]).unwrap().build().unwrap()
+}
+
+pub(crate) fn run(instance: &mut Instance, program: &str, input: &Input) -> Vec<i64> {
     instance.program(program).unwrap().run(input).unwrap();
-    let variables = instance.map(".bss").unwrap();
-    kept::kept(variables.def(), &variables.get(&[0; 4]).unwrap().unwrap())
+    kept::of(instance)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use skep_btf::{Btf, Kind, Linkage, Member, Type, TypeId};
 use skep_linux::MapType;
 use skep_program::MapDef;
 
-use super::{MAPS, MapEntry, Maps, Origin, Source, resolved, ring_size, special};
+use super::{MAPS, MapEntry, Maps, Origin, Source, resolved, ring_size};
 use crate::elf::Section;
 use crate::error::{MapProblem, ObjectError, SectionProblem};
 use crate::fixup::datasecs;
@@ -146,7 +146,7 @@ fn build(name: &str, parts: Parts, btf: &Arc<Btf>) -> Result<MapDef, MapProblem>
     };
     (def.flags, def.numa_node, def.map_extra, def.pinning) = (parts.flags, parts.numa_node, parts.map_extra, parts.pinning);
     def.inner = parts.inner.map(|inner| build(&format!("{name}.inner"), *inner, btf)).transpose()?.map(Arc::new);
-    def.special = special::special_fields(btf, parts.value.ty);
+    def.special = skep_program::special_fields(btf, parts.value.ty);
     def.btf = Some(btf.clone());
     Ok(def)
 }

@@ -9,7 +9,7 @@ use skep_linux::{Errno, MapType, Target};
 use skep_maps::{Arena, CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
 use skep_object::{Linker, Object, ObjectError, RelocateError};
 use skep_program::{MapDef, Program};
-use skep_world::{Context, KernelObjectError, World};
+use skep_world::{Context, FreedField, KernelObjectError, World};
 
 use super::{Entry, Instance};
 use crate::engine::{Core, Environment, MapTable};
@@ -227,6 +227,10 @@ impl Builder {
     /// [`BuildError`], with the program and the place.
     pub fn build(mut self) -> Result<Instance, BuildError> {
         let mut options = CreateOptions::new(self.world.cpus);
+        let freed = self.world.freed.clone();
+        options.on_free = Some(Arc::new(move |field, slot| {
+            freed.push(FreedField { kind: field.kind, addr: slot.addr(), word: slot.block.load(slot.offset, slot.len.min(8)) });
+        }));
         options.max_bytes = self.map_memory.unwrap_or(options.max_bytes);
         options.handle = self.world.target.btf.as_deref().and_then(handle_layout).unwrap_or_default();
         let mut maps = Maps { entries: Vec::new(), options, given: self.given.clone() };

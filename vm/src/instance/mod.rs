@@ -3,6 +3,7 @@
 mod builder;
 mod map;
 mod run;
+mod time;
 
 use std::sync::Arc;
 

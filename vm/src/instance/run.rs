@@ -117,7 +117,9 @@ impl<'i> ProgramMut<'i> {
         core.world.event.redirect = None;
         let effects = core.world.output.effects.len();
         core.regs[1] = core.context.block.addr();
-        let result = Engine::new(core, environment, hook).run();
+        let mut engine = Engine::new(core, environment, hook);
+        let result = engine.run();
+        skep_helpers::release(&mut engine);
         match result {
             Ok(value) => {
                 let output = input::finish(&program, input, &core.context);

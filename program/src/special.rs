@@ -1,10 +1,10 @@
-//! Fields of map values that mean more to the kernel than bytes: locks, timers, kernel pointers, roots of lists and trees.
+//! Fields of map values, and of objects that programs allocate, that mean more to the kernel than bytes: locks, timers, kernel pointers, roots of lists and trees.
 //!
 //! The rule is the kernel's: fields are found by the name of their struct, in structs and arrays of structs inside of the value too, but not
 //! behind typedefs or in unions; pointers by their type tag.
 
+use crate::{SpecialField, SpecialKind};
 use skep_btf::{Btf, Type, TypeId};
-use skep_program::{SpecialField, SpecialKind};
 
 /// One more than the fields a value may have (11), so that too many are seen as such.
 const MOST: usize = 12;
