@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_next_one_by_each_clock() {
-        let clock = Clock { monotonic: 1000, suspended: 500, epoch: 10_000, hz: 250 };
+        let clock = Clock { monotonic: 1000, suspended: 500, epoch: 10_000, ..Clock::default() };
         let mut later = Later::default();
         for (field, kind, due) in [(1, TimerClock::Monotonic, 1100), (2, TimerClock::Boot, 1550), (3, TimerClock::Real, 11_050)] {
             later.insert(field, LaterCall::new(LaterKind::Timer, 9, kind));

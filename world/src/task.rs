@@ -66,9 +66,13 @@ pub struct PidNamespace {
     pub tgid: u32,
 }
 
-/// Where stacks are that no test set: the beginnings of the kernel's text and of a program's.
+/// Stacks that no test set are as deep as usual ones, in functions that lie one after the other from the beginnings of the kernel's text
+/// and of a program's.
 const KERNEL_CODE: u64 = 0xffff_ffff_8100_0000;
+const KERNEL_FRAMES: u64 = 16;
 const USER_CODE: u64 = 0x40_1000;
+const USER_FRAMES: u64 = 8;
+const FUNCTION: u64 = 0x100;
 
 impl Default for Task {
     fn default() -> Task {
@@ -80,8 +84,8 @@ impl Default for Task {
             gid: 0,
             cgroup_id: 1,
             pid_namespace: PidNamespace::default(),
-            kernel_stack: vec![KERNEL_CODE],
-            user_stack: vec![USER_CODE],
+            kernel_stack: (0..KERNEL_FRAMES).map(|frame| KERNEL_CODE + frame * FUNCTION).collect(),
+            user_stack: (0..USER_FRAMES).map(|frame| USER_CODE + frame * FUNCTION).collect(),
             kernel_thread: false,
             descriptors: BTreeSet::from([0, 1, 2]),
             mappings: Vec::new(),

@@ -116,6 +116,9 @@ impl Instance {
         let mut core = Core::new(world, Context::memory(Block::zeroed(0)), self.core.linked.clone());
         let environment = self.environment.clone();
         environment.maps.iter().for_each(|map| core.add_map(map.as_ref()));
+        // Objects that programs allocated may be in maps, which the two share.
+        let objects: Vec<_> = core.world.heap.objects().map(|(_, object)| object.region()).collect();
+        objects.into_iter().for_each(|region| core.memory.add(region));
         Instance { core: Box::new(core), environment, maps: self.maps.clone(), budget: self.budget }
     }
 
