@@ -229,6 +229,11 @@ fn effected(effect: &Effect) -> String {
         Effect::SetSockOpt { cookie, level, name, value } => {
             format!("socket {cookie}: option {level}/{name} set to {}", hex::text(value))
         }
+        Effect::RemoteKey { protocol, scancode, toggle } => {
+            format!("key {scancode:#x} of a remote control by protocol {protocol}{}", if *toggle { ", toggled" } else { "" })
+        }
+        Effect::RemoteRepeat => "a key of a remote control repeated".to_owned(),
+        Effect::RemotePointer { x, y } => format!("the pointer of a remote control moved by {x}, {y}"),
         Effect::Destroy(cookie) => format!("socket {cookie} destroyed"),
     }
 }

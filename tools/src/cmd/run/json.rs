@@ -140,6 +140,11 @@ fn effect(effect: &Effect) -> Json {
         Effect::SetSockOpt { cookie, level, name, value } => {
             json!({ "effect": "setsockopt", "socket": cookie, "level": level, "name": name, "value": hex::text(value) })
         }
+        Effect::RemoteKey { protocol, scancode, toggle } => {
+            json!({ "effect": "remote_key", "protocol": protocol, "scancode": scancode, "toggle": toggle })
+        }
+        Effect::RemoteRepeat => json!({ "effect": "remote_repeat" }),
+        Effect::RemotePointer { x, y } => json!({ "effect": "remote_pointer", "x": x, "y": y }),
         Effect::Destroy(cookie) => json!({ "effect": "destroy", "socket": cookie }),
     }
 }
