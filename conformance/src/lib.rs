@@ -2,7 +2,7 @@
 //!
 //! *Invariant*: what was not asked of a kernel, or of a suite that others wrote, is not reported as agreed.
 //!
-//! *Start here*: [`suite`] for cases of bare instructions, [`corpus`] for recorded kernel loads, [`oracle`] for this host's kernel,
+//! *Start here*: [`suite`] for cases of bare instructions, [`programs`] for compiled ones, [`corpus`] for recorded kernel loads, [`oracle`] for this host's kernel,
 //! [`diff`] for what differs between two engines.
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod insns;
 mod lines;
 pub mod oracle;
 pub mod plugin;
+pub mod programs;
 pub mod suite;
 
 pub use insns::{PartialSlot, slots};

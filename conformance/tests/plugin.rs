@@ -78,7 +78,7 @@ fn arguments_and_bad_input() {
     fails(&[], "95 0", 2, "the program: column 4: a byte has two digits");
     fails(&[], "95 00", 2, "the program: 2 bytes are no whole number of slots of 8");
     fails(&["zz"], exit, 2, "the memory: column 1: 'z' is no hexadecimal digit");
-    fails(&[], exit, 1, "main, instruction 0: r0 is read and was never set");
+    fails(&[], exit, 1, "main, instruction 0, exit: r0 is read and was never set");
     fails(&["--elf"], exit, 2, "the object: ");
 }
 

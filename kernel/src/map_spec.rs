@@ -142,7 +142,11 @@ impl Map {
             map_type: def.map_type,
             key_size: def.key_size,
             value_size: def.value_size,
-            max_entries: def.max_entries,
+            max_entries: match (def.map_type, def.max_entries) {
+                // As loaders do: one ring for each CPU.
+                (MapType::PerfEventArray, 0) => crate::possible_cpus() as u32,
+                (_, entries) => entries,
+            },
             flags: def.flags,
             name: &def.name,
             inner: inner.as_ref(),

@@ -34,10 +34,17 @@ pub enum SimulatedError {
     Table(#[from] TableError),
 }
 
+/// A map of the simulation.
 #[derive(Debug)]
-struct SimulatedTable {
+pub(crate) struct SimulatedTable {
     def: Arc<MapDef>,
     map: Arc<dyn Map>,
+}
+
+impl SimulatedTable {
+    pub(crate) fn new(map: Arc<dyn Map>) -> SimulatedTable {
+        SimulatedTable { def: map.def().clone(), map }
+    }
 }
 
 impl Table for SimulatedTable {
@@ -107,7 +114,7 @@ impl Simulated {
         let instance = builder.build().map_err(Box::new)?;
         let mut tables = Vec::new();
         for map in instance.maps() {
-            let table = SimulatedTable { def: map.inner().def().clone(), map: map.inner().clone() };
+            let table = SimulatedTable::new(map.inner().clone());
             let keeper = Keeper::new(&table)?;
             tables.push((table, keeper));
         }
@@ -199,7 +206,7 @@ impl Simulated {
 }
 
 /// A perf record as its ring shows it: zeros follow, so that it and the four bytes of its length are a multiple of eight.
-fn perf_padded(mut record: Vec<u8>) -> Vec<u8> {
+pub(crate) fn perf_padded(mut record: Vec<u8>) -> Vec<u8> {
     record.resize((record.len() + 4).next_multiple_of(8) - 4, 0);
     record
 }
