@@ -1,7 +1,8 @@
 //! Bodies: locks, and sections that must not be left open.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use skep_linux::Errno;
 use skep_memory::{Access, Block, Memory};
@@ -39,8 +40,11 @@ kfuncs! {
     },
 }
 
-/// Turns that a lock is waited for, which another thread holds; then the holder is taken to be gone.
-const TURNS: u32 = 1 << 16;
+/// How long a lock is waited for that another thread holds. A plain one that stays taken ends the run; it is what the kernel grants a
+/// resilient one.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// A resilient lock that stays taken is an error number, and the program may try again as often as its budget allows.
+const RESILIENT_PATIENCE: Duration = Duration::from_millis(2);
 /// Interrupts are on: bit 9 of the flags register.
 const IRQ_ON: u64 = 0x200;
 
@@ -80,22 +84,31 @@ fn word(memory: &Memory, addr: u64) -> Option<(Arc<Block>, usize)> {
     region.block.atomic32(at).map(|_| (region.block.clone(), at))
 }
 
-/// Sets the word from 0 to 1. Taking a lock twice is an error number for resilient locks, and a deadlock for plain ones.
+/// Sets a word from 0 to 1, unless it stays taken.
+fn take(word: &AtomicU32, patience: Duration) -> bool {
+    let free = || word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    if free() {
+        return true;
+    }
+    let started = Instant::now();
+    while started.elapsed() < patience {
+        std::thread::yield_now();
+        if free() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Sets the word of a lock from 0 to 1. Taking a lock twice is an error number for resilient locks, and a deadlock for plain ones.
 fn lock(c: &mut Call<'_>, plain: bool) -> Done {
     let addr = c.arg(1);
     if c.parts().held.count(HeldKind::Lock, addr) != 0 {
         return if plain { Err(c.bad(1, "the program holds this lock already")) } else { Err(Errno::EDEADLK.into()) };
     }
     let (block, at) = word(c.memory(), addr).ok_or_else(|| c.bad(1, format_args!("no lock at {addr:#x}")))?;
-    let taken = block.atomic32(at).is_some_and(|word| {
-        (0..TURNS).any(|turn| {
-            if turn > 0 {
-                std::thread::yield_now();
-            }
-            word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
-        })
-    });
-    if !taken {
+    let patience = if plain { PATIENCE } else { RESILIENT_PATIENCE };
+    if !block.atomic32(at).is_some_and(|word| take(word, patience)) {
         return if plain { Err(c.bad(1, "the lock stays taken")) } else { Err(Errno::ETIMEDOUT.into()) };
     }
     let by = c.name;

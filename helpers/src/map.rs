@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skep_linux::Errno;
+use skep_maps::flags::BPF_F_LOCK;
 use skep_maps::{Found, Map};
 
 use crate::call::{Call, Done, Fail, helpers};
@@ -70,8 +71,10 @@ fn update(c: &mut Call<'_>) -> Done {
     let key = small(c, 2, map.def().key_size)?;
     let value = small(c, 3, map.def().value_size)?;
     let caller = c.caller();
-    map.update(caller, &key, &value, c.arg(4))?;
-    Ok(0)
+    match map.update(caller, &key, &value, c.arg(4)) {
+        Err(Errno::EBUSY) if c.arg(4) & BPF_F_LOCK != 0 => Err(c.bad(4, "the lock of the value stays taken")),
+        updated => updated.map(|()| 0).map_err(Fail::from),
+    }
 }
 
 /// `(map, key)`.

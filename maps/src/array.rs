@@ -148,7 +148,7 @@ impl Map for Array {
         let cpu = self.cpu(caller);
         let write = || self.values.write(&self.base, index, cpu, value);
         if flags & BPF_F_LOCK != 0 && !self.percpu {
-            self.values.locked(&self.base, index, cpu, write);
+            self.values.locked(&self.base, index, cpu, write)?;
         } else {
             write();
         }
@@ -181,7 +181,7 @@ impl Map for Array {
                 self.values.read_long(&self.base, index, cpu as u32, piece);
             }
         } else if flags & BPF_F_LOCK != 0 {
-            self.values.locked(&self.base, index, 0, || self.values.read(&self.base, index, 0, value));
+            self.values.locked(&self.base, index, 0, || self.values.read(&self.base, index, 0, value))?;
         } else {
             self.values.read(&self.base, index, 0, value);
         }

@@ -136,7 +136,7 @@ impl Map for CgroupStorage {
         if self.percpu {
             block.read(0, value);
         } else if flags & BPF_F_LOCK != 0 {
-            locked(&self.base, &block, 0, || read_value(&self.base, &block, 0, value));
+            locked(&self.base, &block, 0, || read_value(&self.base, &block, 0, value))?;
         } else {
             read_value(&self.base, &block, 0, value);
         }
@@ -155,8 +155,7 @@ impl Map for CgroupStorage {
             return Ok(());
         }
         if flags & BPF_F_LOCK != 0 {
-            locked(&self.base, &block, 0, || write_value(&self.base, &block, 0, value));
-            return Ok(());
+            return locked(&self.base, &block, 0, || write_value(&self.base, &block, 0, value));
         }
         let new = self.block()?;
         write_value(&self.base, &new, 0, value);

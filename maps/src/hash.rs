@@ -128,7 +128,7 @@ pub(crate) fn batch_by_bucket(
     from: Option<&[u8]>,
     count: u32,
     delete: bool,
-    read: impl Fn(u32) -> Vec<u8>,
+    read: impl Fn(u32) -> Result<Vec<u8>, Errno>,
     free: impl Fn(u32),
 ) -> Result<Batch, Errno> {
     let start = from.map(index_of).transpose()?.unwrap_or(0);
@@ -148,7 +148,16 @@ pub(crate) fn batch_by_bucket(
             batch.next = Some(found.to_le_bytes().to_vec());
             return Ok(batch);
         }
-        batch.entries.extend(nodes.iter().map(|slot| (table.key(*slot), read(*slot))));
+        let read = nodes.iter().map(|slot| Ok((table.key(*slot), read(*slot)?))).collect::<Result<Vec<_>, Errno>>();
+        match read {
+            Ok(entries) => batch.entries.extend(entries),
+            Err(errno) if batch.entries.is_empty() => return Err(errno),
+            // What was read, and deleted, so far is not lost: the next call begins here.
+            Err(_) => {
+                batch.next = Some(found.to_le_bytes().to_vec());
+                return Ok(batch);
+            }
+        }
         if delete {
             for slot in &nodes {
                 locked.unlink(*slot);
@@ -206,16 +215,14 @@ impl Hash {
             let old = self.table.find(hash, key);
             check_flags(old.is_some(), flags)?;
             if let Some(at) = old {
-                self.write_locked(at.slot, value);
-                return Ok(());
+                return self.write_locked(at.slot, value);
             }
         }
         let bucket = self.table.lock(hash);
         let old = bucket.find(hash, key);
         check_flags(old.is_some(), flags)?;
         if let Some(old) = old.filter(|_| flags & BPF_F_LOCK != 0) {
-            self.write_locked(old, value);
-            return Ok(());
+            return self.write_locked(old, value);
         }
         let new = match old {
             Some(_) => self.pool.take_spare(),
@@ -232,9 +239,9 @@ impl Hash {
         Ok(())
     }
 
-    fn write_locked(&self, slot: u32, value: &[u8]) {
+    fn write_locked(&self, slot: u32, value: &[u8]) -> Result<(), Errno> {
         let slot = slot as usize;
-        self.values.locked(&self.base, slot, 0, || self.values.write(&self.base, slot, 0, value));
+        self.values.locked(&self.base, slot, 0, || self.values.write(&self.base, slot, 0, value))
     }
 
     /// Update of a per-CPU hash map: an element that is there is written in place.
@@ -257,12 +264,12 @@ impl Hash {
         Ok(())
     }
 
-    fn remove(&self, key: &[u8], take: impl FnOnce(u32)) -> Result<(), Errno> {
+    fn remove(&self, key: &[u8], take: impl FnOnce(u32) -> Result<(), Errno>) -> Result<(), Errno> {
         let key = self.key(key)?;
         let hash = self.table.hash(key);
         let bucket = self.table.lock(hash);
         let slot = bucket.find(hash, key).ok_or(Errno::ENOENT)?;
-        take(slot);
+        take(slot)?;
         bucket.unlink(slot);
         self.free(slot);
         Ok(())
@@ -273,15 +280,16 @@ impl Hash {
         self.pool.deleted(slot);
     }
 
-    fn read(&self, slot: u32, out: &mut [u8], flags: u64) {
+    fn read(&self, slot: u32, out: &mut [u8], flags: u64) -> Result<(), Errno> {
         let (base, values, index) = (&self.base, &self.values, slot as usize);
         if self.percpu {
             read_pieces(base, values, slot, out);
         } else if flags & BPF_F_LOCK != 0 {
-            values.locked(base, index, 0, || values.read(base, index, 0, out));
+            return values.locked(base, index, 0, || values.read(base, index, 0, out));
         } else {
             values.read(base, index, 0, out);
         }
+        Ok(())
     }
 
     fn slot(&self, slot: u32, cpu: u32) -> Slot {
@@ -339,7 +347,7 @@ impl Map for Hash {
     }
 
     fn delete(&self, _caller: Caller, key: &[u8]) -> Result<(), Errno> {
-        self.remove(key, |_| ())
+        self.remove(key, |_| Ok(()))
     }
 
     fn visit(&self, caller: Caller, cursor: &mut u64) -> Result<Option<Visit>, Errno> {
@@ -358,9 +366,9 @@ impl Map for Hash {
         let hash = self.table.hash(key);
         loop {
             let at = self.table.find(hash, key).ok_or(Errno::ENOENT)?;
-            self.read(at.slot, value, flags);
+            let read = self.read(at.slot, value, flags);
             if self.table.still(at) {
-                return Ok(());
+                return read;
             }
         }
     }
@@ -373,7 +381,7 @@ impl Map for Hash {
     }
 
     fn op_delete(&self, key: &[u8]) -> Result<(), Errno> {
-        self.remove(key, |_| ())
+        self.remove(key, |_| Ok(()))
     }
 
     fn op_lookup_and_delete(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
@@ -391,8 +399,8 @@ impl Map for Hash {
     fn op_lookup_batch(&self, from: Option<&[u8]>, count: u32, flags: u64, delete: bool) -> Result<Batch, Errno> {
         let read = |slot| {
             let mut value = vec![0; self.user_value_size()];
-            self.read(slot, &mut value, flags);
-            value
+            self.read(slot, &mut value, flags)?;
+            Ok(value)
         };
         batch_by_bucket(&self.table, from, count, delete, read, |slot| self.free(slot))
     }

@@ -91,7 +91,7 @@ impl LocalStorage {
         }
         let Some(old) = self.values().get(&from).cloned() else { return Ok(()) };
         let mut value = vec![0; self.base.value_size()];
-        locked(&self.base, &old, 0, || read_value(&self.base, &old, 0, &mut value));
+        locked(&self.base, &old, 0, || read_value(&self.base, &old, 0, &mut value))?;
         let copy = self.element(Some(&value))?;
         self.values().insert(to, copy);
         Ok(())
@@ -108,7 +108,7 @@ impl LocalStorage {
         check_flags(old.is_some(), flags)?;
         match old {
             Some(old) if flags & BPF_F_LOCK != 0 => {
-                locked(&self.base, &old, 0, || write_value(&self.base, &old, 0, value));
+                locked(&self.base, &old, 0, || write_value(&self.base, &old, 0, value))?;
             }
             old => {
                 values.insert(object, self.element(Some(value))?);
@@ -154,7 +154,7 @@ impl Map for LocalStorage {
         let object = u64::from(index_of(key)?);
         let block = self.values().get(&object).cloned().ok_or(Errno::ENOENT)?;
         if flags & BPF_F_LOCK != 0 {
-            locked(&self.base, &block, 0, || read_value(&self.base, &block, 0, value));
+            locked(&self.base, &block, 0, || read_value(&self.base, &block, 0, value))?;
         } else {
             read_value(&self.base, &block, 0, value);
         }

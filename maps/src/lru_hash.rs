@@ -292,7 +292,7 @@ impl Map for LruHash {
         let read = |slot| {
             let mut value = vec![0; self.user_value_size()];
             self.read(slot, &mut value);
-            value
+            Ok(value)
         };
         batch_by_bucket(&self.inner.table, from, count, delete, read, |slot| self.free(slot))
     }

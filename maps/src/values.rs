@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use skep_linux::Errno;
 use skep_memory::{Block, Region, RegionKind, Shape};
@@ -93,8 +94,8 @@ impl Values {
         }
     }
 
-    /// Runs `copy` while holding the value's `bpf_spin_lock`.
-    pub(crate) fn locked<R>(&self, base: &Base, index: usize, cpu: u32, copy: impl FnOnce() -> R) -> R {
+    /// Runs `copy` while holding the value's `bpf_spin_lock`; see the function [`locked`].
+    pub(crate) fn locked<R>(&self, base: &Base, index: usize, cpu: u32, copy: impl FnOnce() -> R) -> Result<R, Errno> {
         locked(base, &self.block, self.offset(index, cpu), copy)
     }
 
@@ -146,19 +147,31 @@ pub(crate) fn read_value(base: &Base, block: &Block, at: usize, out: &mut [u8]) 
     }
 }
 
-/// Runs `copy` while holding the `bpf_spin_lock` of the value at `at`: its word is 0 when free and 1 when held.
-pub(crate) fn locked<R>(base: &Base, block: &Block, at: usize, copy: impl FnOnce() -> R) -> R {
+/// How long a value's lock is waited for. Locks are held for a few instructions; one that stays taken belongs to the program that asks, or
+/// is a number that something wrote.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Runs `copy` while holding the `bpf_spin_lock` of the value at `at`: its word is 0 when free and 1 when held. `EBUSY` if it stays taken,
+/// where the kernel would wait for ever.
+pub(crate) fn locked<R>(base: &Base, block: &Block, at: usize, copy: impl FnOnce() -> R) -> Result<R, Errno> {
     let word = base.spin_lock().and_then(|lock| block.atomic32(at + lock));
     if let Some(word) = word {
-        while word.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            std::thread::yield_now();
+        let take = || word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if !take() {
+            let started = Instant::now();
+            while !take() {
+                if started.elapsed() > PATIENCE {
+                    return Err(Errno::EBUSY);
+                }
+                std::thread::yield_now();
+            }
         }
     }
     let result = copy();
     if let Some(word) = word {
         word.store(0, Ordering::Release);
     }
-    result
+    Ok(result)
 }
 
 /// Lets go what the special fields of the value at `at` hold: they are announced, then cleared. Locks, reference counts and nodes

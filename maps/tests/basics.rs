@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::map;
 use skep_linux::{Errno, MapType};
 use skep_maps::flags::*;
 use skep_maps::*;
+use skep_program::{SpecialField, SpecialKind};
 
 const CPU0: Caller = Caller { cpu: 0 };
 const CPU1: Caller = Caller { cpu: 1 };
@@ -87,4 +90,23 @@ fn a_prog_array_answers_what_it_was_given() {
     assert_eq!((progs.get(1), progs.get(2)), (None, None));
     assert_eq!(m.user_delete(&[1, 0, 0, 0]), Err(Errno::ENOENT));
     assert_eq!(m.user_update(&[0; 4], &[0; 4], BPF_EXIST), Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_lock_that_stays_taken_is_not_waited_for_forever() {
+    for t in [MapType::Array, MapType::Hash] {
+        let mut locked = common::def(t, 4, 8, 1, 0);
+        locked.special = vec![SpecialField { kind: SpecialKind::SpinLock, offset: 0, size: 4 }];
+        let m = create(&Arc::new(locked), &CreateOptions::new(2)).unwrap();
+        let (key, value) = ([0; 4], [0, 0, 0, 0, 7, 7, 7, 7]);
+        m.update(CPU0, &key, &value, BPF_ANY).unwrap();
+        m.update(CPU0, &key, &value, BPF_F_LOCK).unwrap();
+        let slot = m.lookup(CPU0, &key).unwrap().unwrap().slot().unwrap();
+        slot.block.store(slot.offset, 4, 1);
+        assert_eq!(m.update(CPU0, &key, &value, BPF_F_LOCK), Err(Errno::EBUSY));
+        assert_eq!(m.user_lookup(&key, BPF_F_LOCK), Err(Errno::EBUSY));
+        assert_eq!(m.user_lookup(&key, 0).unwrap(), value);
+        slot.block.store(slot.offset, 4, 0);
+        assert_eq!(m.user_lookup(&key, BPF_F_LOCK).unwrap(), value);
+    }
 }
