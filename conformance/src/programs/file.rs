@@ -36,6 +36,9 @@ pub struct Case {
     pub budget: Option<u64>,
     /// What is run. The kernel is asked about cases with one step.
     pub steps: Vec<Step>,
+    /// Nanoseconds that the clock moves after the last step: timers run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<u64>,
     /// What comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expected>,
@@ -113,7 +116,7 @@ pub struct KernelObject {
 pub struct Step {
     /// The program.
     pub program: String,
-    /// Nanoseconds that the clock moves before it.
+    /// Nanoseconds that the clock moves before it: timers run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// The packet, in hexadecimal.

@@ -141,25 +141,7 @@ fn simulated(file: &File, object: &Object, case: &Case, target: &Arc<Target>) ->
             keeper.fill(table, &fill.key, &fill.value).map_err(unfilled)?;
         }
     }
-    let (mut steps, mut stopped) = (Vec::new(), None);
-    for (at, step) in case.steps.iter().enumerate() {
-        let world = instance.world_mut();
-        world.clock.monotonic = world.clock.monotonic.saturating_add(step.after.unwrap_or(0));
-        let mut program = instance.program(&step.program)?;
-        let loaded = program.program().clone();
-        let input = input::case(&loaded, step, &addresses)?;
-        match program.run(&engine_input(&input)) {
-            Ok(outcome) => steps.push(shown(&loaded, step, &outcome)),
-            Err(RunError::Input(error)) => return Err(CaseProblem::Step { step: at, error }),
-            Err(RunError::Stopped(error)) => {
-                if let Trap::NotSimulated(_) = error.trap {
-                    return Err(CaseProblem::NotSimulated { step: at, error: Box::new(error) });
-                }
-                stopped = Some(render::stopped(&error));
-                break;
-            }
-        }
-    }
+    let (steps, stopped) = run_steps(&mut instance, case, &addresses)?;
     let mut records = BTreeMap::new();
     for def in &defs {
         let perf = def.map_type == MapType::PerfEventArray;
@@ -175,6 +157,42 @@ fn simulated(file: &File, object: &Object, case: &Case, target: &Arc<Target>) ->
     }
     let shown = expected(file, &object, steps, defs.iter().map(Arc::as_ref), &contents, &records);
     Ok(Expected { stopped, ..shown })
+}
+
+/// What each step gave, and why the last was ended.
+fn run_steps(instance: &mut Instance, case: &Case, addresses: &Addresses) -> Result<(Vec<Stepped>, Option<String>), CaseProblem> {
+    let mut steps = Vec::new();
+    for (at, step) in case.steps.iter().enumerate() {
+        if let Some(ended) = end_of(at, instance.advance(step.after.unwrap_or(0)))? {
+            return Ok((steps, Some(ended)));
+        }
+        let mut program = instance.program(&step.program)?;
+        let loaded = program.program().clone();
+        let input = input::case(&loaded, step, addresses)?;
+        let result = program.run(&engine_input(&input));
+        if let Ok(outcome) = &result {
+            steps.push(shown(&loaded, step, outcome));
+        }
+        if let Some(ended) = end_of(at, result)? {
+            return Ok((steps, Some(ended)));
+        }
+    }
+    let ended = end_of(case.steps.len(), instance.advance(case.then.unwrap_or(0)))?;
+    Ok((steps, ended))
+}
+
+/// Why a run was ended, if it was. What is not simulated says nothing about the program.
+fn end_of<T>(step: usize, result: Result<T, RunError>) -> Result<Option<String>, CaseProblem> {
+    match result {
+        Ok(_) => Ok(None),
+        Err(RunError::Input(error)) => Err(CaseProblem::Step { step, error }),
+        Err(RunError::Stopped(error)) => match error.trap {
+            Trap::NotSimulated(_) => Err(CaseProblem::NotSimulated { step, error: Box::new(error) }),
+            Trap::Fault(_) | Trap::Budget(_) | Trap::CallDepth | Trap::Argument { .. } | Trap::Context(_) | Trap::Illegal(_) => {
+                Ok(Some(render::stopped(&error)))
+            }
+        },
+    }
 }
 
 fn engine_input(case: &oracle::Case) -> Input {
@@ -229,7 +247,7 @@ fn asked(file: &File, object: &Object, case: &Case, target: &Target) -> Result<A
     let program = object.program(&step.program).map_err(Box::new)?;
     let set = Set::new(&object, &program, target)?;
     let Some(first) = set.programs.first() else { return Ok(Asked::Accepted) };
-    if case.world.is_some() || step.after.is_some() || shape(first.prog_type).is_none() {
+    if case.world.is_some() || step.after.is_some() || case.then.is_some() || shape(first.prog_type).is_none() {
         return accepted(&object, case, target);
     }
     let own = set.programs.iter().flat_map(|program| &program.maps).chain(&set.others).map(Arc::as_ref);
