@@ -46,7 +46,7 @@ fn fields_of_contexts_by_name() {
     assert_eq!((saw(1), saw(2)), (json!(0x0100_000a), json!(0x1900)));
     assert_eq!(run(&connect)["verdict"], "refuse");
     assert_eq!(run(&["connect", "--ctx", "user_port=80"])["verdict"], "allow");
-    assert_eq!(run(&["by_port", "--ctx", "local_port=80,local_ip6=2001:db8::1"])["verdict"], "SK_PASS");
+    assert_eq!(run(&["by_port", "--ctx", "family=10,protocol=6,local_port=80,local_ip6=2001:db8::1"])["verdict"], "SK_PASS");
     let (code, _, err) = told(&["run", &own("inputs"), "by_port", "--ctx", "local_prot=80"]);
     assert_eq!(code, 2);
     assert!(err.contains("bpf_sk_lookup has no field `local_prot`; it has ") && err.contains("local_port"), "{err}");
@@ -183,7 +183,7 @@ fn a_run_is_done_again_and_shown_once() {
 
 #[test]
 fn a_trace_shows_what_each_instruction_changed() {
-    let args = ["run", &own("inputs"), "by_port", "--ctx", "local_port=80", "--trace"];
+    let args = ["run", &own("inputs"), "by_port", "--ctx", "family=2,protocol=6,local_port=80", "--trace"];
     let text = passes(&args);
     assert!(text.contains("; return ctx->local_port == 80 ? SK_PASS : SK_DROP; @ ./inputs.bpf.c:"), "{text}");
     assert!(text.contains("r2=0x50\n") || text.contains("r1=0x50\n"), "{text}");
@@ -191,7 +191,7 @@ fn a_trace_shows_what_each_instruction_changed() {
     let steps = runs[0]["trace"].as_array().unwrap();
     assert_eq!((steps.len() as u64, &runs[0]["trace_dropped"]), (runs[0]["executed"].as_u64().unwrap(), &json!(0)));
     assert_eq!(steps.last().unwrap()["text"], "exit");
-    let short = json(&["run", &own("inputs"), "by_port", "--ctx", "local_port=80", "--trace=2"]).1;
+    let short = json(&["run", &own("inputs"), "by_port", "--ctx", "family=2,protocol=6,local_port=80", "--trace=2"]).1;
     assert_eq!((short[0]["trace"].as_array().unwrap().len(), &short[0]["trace_dropped"]), (2, &json!(steps.len() - 2)));
 }
 
@@ -214,7 +214,8 @@ fn a_trap_says_where() {
 
 #[test]
 fn programs_go_by_several_names() {
-    let verdict = |name: &str| json(&["run", &own("inputs"), name, "--ctx", "local_port=80"]).1[0]["program"].clone();
+    let verdict =
+        |name: &str| json(&["run", &own("inputs"), name, "--ctx", "family=2,protocol=6,local_port=80"]).1[0]["program"].clone();
     assert_eq!((verdict("by_port"), verdict("sk_lookup")), (json!("by_port"), json!("by_port")));
     assert_eq!(json(&["run", &own("inputs"), "do_something"]).1[0]["program"], "probed");
     for (name, says) in
@@ -225,4 +226,20 @@ fn programs_go_by_several_names() {
     }
     assert!(told(&["run", &own("inputs")]).2.contains("the object has several programs, name one: rewrite, "));
     assert!(told(&["run", "/nowhere.o"]).2.starts_with("error: cannot read the object `/nowhere.o`\n  caused by: "));
+}
+#[test]
+fn a_packet_that_grows() {
+    let run = run(&["grow", "--packet", FRAME]);
+    let (before, after) = (run["packet"].as_str().unwrap(), run["packet_out"].as_str().unwrap());
+    assert_eq!((&run["verdict"], after), (&json!("XDP_TX"), &*format!("01020304{before}")));
+    let text = passes(&["run", &own("inputs"), "grow", "--packet", FRAME]);
+    assert!(text.contains("  packet changed, 34 bytes to 38:\n"), "{text}");
+}
+
+#[test]
+fn a_redirect_says_where_to() {
+    let args = ["forward", "--packet", FRAME, "--ctx", "mark=1"];
+    let run = run(&args);
+    assert_eq!((&run["verdict"], &run["redirect"]), (&json!("TC_ACT_REDIRECT"), &json!({ "device": 1, "ingress": true })));
+    assert!(passes(&[&["run", &own("inputs")], &args[..]].concat()).contains("  redirect: to the receive side of device 1\n"));
 }
