@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 clang=${CLANG:-clang-19}
 arch=$(uname -m)
-for source in *.bpf.c; do
+for source in ${*:-*.bpf.c}; do
 	"$clang" -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -I"/usr/include/$arch-linux-gnu" \
 		-ffile-prefix-map="$PWD=." -fdebug-compilation-dir=. -c "$source" -o "${source%.c}.o"
 	# DWARF serves nothing that BTF does not, and is most of the object.

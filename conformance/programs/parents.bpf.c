@@ -37,7 +37,6 @@ int BPF_PROG(started, struct task_struct *task, int old_pid, struct linux_binprm
 {
 	struct start start = {};
 
-	(void)old_pid;
 	start.tgid = task->tgid;
 	start.parent = task->real_parent->tgid;
 	start.grandparent = BPF_CORE_READ(task, real_parent, real_parent, tgid);

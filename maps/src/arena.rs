@@ -5,6 +5,8 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skep_linux::Errno;
@@ -31,6 +33,8 @@ pub struct Arena {
     user_start: u64,
     /// Runs of free pages: first page and count. They neither touch nor overlap.
     free: Mutex<BTreeMap<u32, u32>>,
+    /// The same for those who only ask, without a lock: bit `n` of word `m` is page `64 * m + n`, set if it is allocated.
+    present: Box<[AtomicU64]>,
 }
 
 impl Arena {
@@ -66,6 +70,7 @@ impl Arena {
             first,
             user_start,
             free: Mutex::new(BTreeMap::from([(0, def.max_entries)])),
+            present: (0..def.max_entries.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         })
     }
 
@@ -126,6 +131,7 @@ impl Arena {
             free.insert(page + count, len - before - count);
         }
         self.block.fill(self.offset(page), count as usize * PAGE as usize, 0);
+        self.mark(page..page + count, true);
         Some(self.user_start & !0xffff_ffff | u64::from((self.user_start as u32).wrapping_add(page * PAGE as u32)))
     }
 
@@ -138,6 +144,7 @@ impl Arena {
         }
         let (mut start, mut end) = (page as u32, end as u32);
         let mut free = self.free();
+        self.mark(start..end, false);
         // Runs that overlap or touch the new one become part of it.
         let near: Vec<(u32, u32)> = free.range(..=end).map(|(s, l)| (*s, s + l)).filter(|(_, e)| *e >= start).collect();
         for (s, e) in near {
@@ -168,8 +175,19 @@ impl Arena {
     /// Whether the page of a user address is allocated.
     pub fn is_allocated(&self, user: u64) -> bool {
         let page = self.page(user);
-        page < self.base.def().max_entries
-            && self.free().range(..=page).next_back().is_none_or(|(start, len)| page - start >= *len)
+        let word = self.present.get(page as usize / 64);
+        word.is_some_and(|word| word.load(Ordering::Acquire) >> (page % 64) & 1 != 0)
+    }
+
+    /// Takes note of pages that came or went; the caller holds the lock of the free ones.
+    fn mark(&self, pages: Range<u32>, present: bool) {
+        for page in pages {
+            let (word, bit) = (&self.present[page as usize / 64], 1 << (page % 64));
+            match present {
+                true => word.fetch_or(bit, Ordering::Release),
+                false => word.fetch_and(!bit, Ordering::Release),
+            };
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use skep::{Closure, raw};
+use skep::{Arch, Closure, Input, Instance, ProgType, Program, Release, Target, raw};
 use skep_isa::RawInsn;
 use skep_isa::asm::kernel::assemble;
 use solana_sbpf::aligned_memory::AlignedMemory;
@@ -275,5 +275,25 @@ fn interpreters(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, interpreters);
+/// What a run costs that does nothing: of bare instructions in each engine, and of a program on a packet.
+fn entry(c: &mut Criterion) {
+    let workload = Workload::new("empty", "r0 = 0\nexit\n");
+    let bytes = workload.bytes();
+    let mut input = vec![0; 64];
+    let mut group = c.benchmark_group("empty program");
+    let mut machine = raw::Machine::new(&workload.insns, &BTreeMap::new()).unwrap();
+    group.bench_function("skep, bare", |b| b.iter(|| machine.run(&input, u64::MAX).unwrap().value));
+    let program = Program::bare("empty", ProgType::Xdp, workload.insns.clone());
+    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+    let mut instance = Instance::builder(target).program(program).build().unwrap();
+    let packet = Input::packet(&input);
+    group.bench_function("skep, on a packet", |b| b.iter(|| instance.program("empty").unwrap().run(&packet).unwrap().value));
+    let rbpf = rbpf::EbpfVmRaw::new(Some(&bytes)).unwrap();
+    group.bench_function("rbpf", |b| b.iter(|| rbpf.execute_program(&mut input).unwrap()));
+    let sbpf = executable(&workload);
+    group.bench_function("solana-sbpf", |b| b.iter(|| run_sbpf(&sbpf, &mut input)));
+    group.finish();
+}
+
+criterion_group!(benches, interpreters, entry);
 criterion_main!(benches);

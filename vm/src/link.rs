@@ -71,13 +71,15 @@ impl Linked {
 
     /// Where an access of a program through a pointer into its arena lies in the memory of the host. Such pointers are the low half of
     /// the address that user space has for the place.
+    #[inline]
     pub(crate) fn arena_place(&self, addr: u64, size: u64) -> ArenaPlace {
+        // No region of the host lies so low.
+        if self.arena.is_none() || addr.wrapping_add(GUARD) >= (1 << 32) + 2 * GUARD {
+            return ArenaPlace::NoPointer;
+        }
         let Some(arena) = self.arena() else {
             return ArenaPlace::NoPointer;
         };
-        if addr.wrapping_add(GUARD) >= (1 << 32) + 2 * GUARD {
-            return ArenaPlace::NoPointer;
-        }
         let there = addr >> 32 == 0 && arena.is_allocated(addr) && arena.is_allocated(addr.wrapping_add(size - 1));
         if there { ArenaPlace::At(arena.kernel_addr(addr)) } else { ArenaPlace::Absent }
     }

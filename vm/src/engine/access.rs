@@ -144,16 +144,12 @@ pub(super) enum Refused {
 /// Where an access of a program falls.
 #[inline]
 pub(super) fn find<'m>(memory: &'m Memory, linked: &Linked, addr: u64, size: u64, access: Access) -> Result<Hit<'m>, Refused> {
-    memory.reach(addr, size, access).or_else(|fault| find_in_arena(memory, linked, fault))
-}
-
-#[cold]
-fn find_in_arena<'m>(memory: &'m Memory, linked: &Linked, fault: Fault) -> Result<Hit<'m>, Refused> {
-    match linked.arena_place(fault.addr, fault.size) {
-        ArenaPlace::At(place) => memory.reach(place, fault.size, fault.access).map_err(Refused::Fault),
-        ArenaPlace::Absent => Err(Refused::Absent),
-        ArenaPlace::NoPointer => Err(Refused::Fault(fault)),
-    }
+    let addr = match linked.arena_place(addr, size) {
+        ArenaPlace::NoPointer => addr,
+        ArenaPlace::At(place) => place,
+        ArenaPlace::Absent => return Err(Refused::Absent),
+    };
+    memory.reach(addr, size, access).map_err(Refused::Fault)
 }
 
 impl Core {

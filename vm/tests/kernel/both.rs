@@ -1,5 +1,6 @@
 //! The same program on both sides.
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, OnceLock};
 
 use skep::{Arch, Errno, Input, InputError, Instance, MapDef, ProgType, Program, Release, RunError, Target};
@@ -58,6 +59,12 @@ impl Both {
     /// Runs a program on both sides and gives what both left.
     pub(crate) fn run(&self, program: &Program) -> Left {
         let loaded = Loaded::create(program, LogLevel::OnFailure).unwrap_or_else(|error| panic!("{error}"));
+        // The program is the only one that its prog arrays can name.
+        for (def, map) in program.maps.iter().zip(&loaded.maps) {
+            for (key, _) in &def.slots {
+                map.set_fd(&key.to_le_bytes(), loaded.prog.as_fd(), 0).unwrap();
+            }
+        }
         let data = self.data.clone().unwrap_or_default();
         // Types without a packet take no room for one.
         let data_out = if data.is_empty() || program.prog_type == ProgType::Netfilter { 0 } else { data.len() + 256 };

@@ -2,4 +2,5 @@
 
 mod arena;
 mod both;
+mod calls;
 mod contexts;
