@@ -202,10 +202,11 @@ impl Call<'_> {
         self.machine.map(self.arg(n)).ok_or_else(|| self.bad(n, format_args!("{:#x} names no map", self.arg(n))))
     }
 
-    /// Argument `n` as the context of the run.
+    /// Argument `n` as the context of the run, or as the socket buffer that the context leads to.
     pub(crate) fn context(&mut self, n: usize) -> Result<&mut skep_world::Context, Fail> {
         let addr = self.arg(n);
-        if self.machine.parts().context.block.addr() != addr {
+        let context = self.machine.parts().context;
+        if context.block.addr() != addr && (addr == 0 || context.pointer("skb") != addr) {
             return Err(self.bad(n, format_args!("{addr:#x} is not the context")));
         }
         Ok(self.machine.parts().context)

@@ -61,6 +61,14 @@ fn callbacks_see_the_stack_of_their_caller() {
 }
 
 #[test]
+fn what_is_thrown_is_returned() {
+    if kernel() {
+        assert_eq!(compiled("thrown"), 104);
+        assert_eq!(compiled("thrown_and_caught"), 209);
+    }
+}
+
+#[test]
 fn functions_nest_eight_deep() {
     if !kernel() {
         return;
