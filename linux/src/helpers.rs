@@ -41,8 +41,8 @@ mod tunnel;
 mod xdp;
 
 pub use shape::{
-    Access, Arg, ArgKind, Bound, BtfType, Callback, CallbackArg, HelperRow, Hooks, Leave, MapUse, Needs, Policy, Proto, Refusal,
-    Ret, Role, Sleeps,
+    Access, Arg, ArgKind, Bound, BtfType, Callback, CallbackArg, HelperRow, Hooks, Leave, Lock, MapUse, Needs, Policy, Proto,
+    Refusal, Ret, Role, Sleeps,
 };
 
 /// Helpers that belong together.

@@ -4,6 +4,7 @@
 
 use crate::flags::*;
 use crate::sets::MapSet;
+use crate::special::{SpecialKind, special};
 use crate::target::Release;
 use crate::{Errno, MapType as M};
 
@@ -89,6 +90,17 @@ pub enum Lookup {
     XdpSock,
 }
 
+/// What a helper wants where its argument is a value of the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueArg {
+    /// Memory of the size of a value.
+    Memory,
+    /// A socket, as `ArgKind::BtfSockCommon` of helpers.
+    Socket,
+    /// As `Memory`, and helpers that put out values of other maps read it.
+    Tested,
+}
+
 /// What must be allowed to the one who makes the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privilege {
@@ -98,19 +110,6 @@ pub enum Privilege {
     Bpf,
     /// `CAP_NET_ADMIN`.
     NetAdmin,
-}
-
-/// Kinds of fields in values that the kernel handles by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Special {
-    /// `struct bpf_spin_lock`.
-    SpinLock,
-    /// `struct bpf_timer`, `struct bpf_wq` or `struct bpf_task_work`.
-    Deferred,
-    /// Pointers to kernel objects, and reference counts.
-    Kptr,
-    /// `struct bpf_list_head` and `struct bpf_rb_root`.
-    Graph,
 }
 
 /// A map type.
@@ -140,14 +139,14 @@ pub struct MapRow {
     pub per_cpu: bool,
     /// What programs see of a value.
     pub lookup: Lookup,
+    /// What helpers want for a value.
+    pub value_arg: ValueArg,
     /// A wide load may name an address in the value (pseudo 2 and 6).
     pub direct_value: bool,
     /// May be the subject of `bpf_for_each_map_elem`.
     pub for_each: bool,
     /// Programs that sleep may use it.
     pub in_sleepable: bool,
-    /// Special fields that its values may have.
-    pub special: &'static [Special],
     /// What must be allowed to the one who makes it.
     pub privilege: Privilege,
     /// Operations of `bpf(2)` on elements that it has.
@@ -175,6 +174,13 @@ pub struct UserOps {
     pub delete_batch: bool,
     /// `BPF_MAP_LOOKUP_AND_DELETE_BATCH`.
     pub take_batch: bool,
+}
+
+impl MapRow {
+    /// Whether its values may have special fields of this kind.
+    pub const fn may_have(&self, kind: SpecialKind) -> bool {
+        special(kind).maps.contains(self.map_type)
+    }
 }
 
 /// The row of a map type; `None` for `Unspec`.
@@ -229,10 +235,10 @@ const BASE: MapRow = MapRow {
     needs_inner: false,
     per_cpu: false,
     lookup: Lookup::None,
+    value_arg: ValueArg::Memory,
     direct_value: false,
     for_each: false,
     in_sleepable: false,
-    special: &[],
     privilege: Privilege::Nothing,
     user: ELEMENT_OPS,
 };
@@ -246,7 +252,6 @@ const HASH: MapRow = MapRow {
     lookup: Lookup::Value,
     for_each: true,
     in_sleepable: true,
-    special: &[Special::SpinLock, Special::Deferred, Special::Kptr, Special::Graph],
     user: HASH_OPS,
     ..BASE
 };
@@ -259,7 +264,6 @@ const ARRAY: MapRow = MapRow {
     direct_value: true,
     for_each: true,
     in_sleepable: true,
-    special: &[Special::SpinLock, Special::Deferred, Special::Kptr, Special::Graph],
     user: ARRAY_OPS,
     ..BASE
 };
@@ -272,7 +276,6 @@ const STORAGE: MapRow = MapRow {
     required_flags: BPF_F_NO_PREALLOC,
     needs_btf: true,
     in_sleepable: true,
-    special: &[Special::SpinLock, Special::Kptr],
     privilege: Privilege::Bpf,
     user: UserOps { next_key: false, ..ELEMENT_OPS },
     ..BASE
@@ -283,6 +286,7 @@ const SOCKETS: MapRow = MapRow {
     since: Release::new(4, 14),
     value: FD_OR_COOKIE,
     lookup: Lookup::Socket,
+    value_arg: ValueArg::Socket,
     privilege: Privilege::NetAdmin,
     ..BASE
 };
@@ -307,7 +311,6 @@ const CGROUP_STORAGE: MapRow = MapRow {
     value: Size::Within { min: 1, max: 65_408, over: Errno::E2BIG },
     entries: Entries::Zero,
     flags: PLAIN_FLAGS,
-    special: &[Special::SpinLock],
     ..BASE
 };
 
@@ -329,7 +332,6 @@ pub const MAPS: &[MapRow] = &[
         value: Size::Within { min: 1, max: PER_CPU_MAX, over: Errno::E2BIG },
         flags: HASH_FLAGS & !BPF_F_NUMA_NODE,
         per_cpu: true,
-        special: &[Special::Kptr],
         ..HASH
     },
     MapRow {
@@ -339,7 +341,6 @@ pub const MAPS: &[MapRow] = &[
         flags: ACCESS | PROG_ACCESS,
         per_cpu: true,
         direct_value: false,
-        special: &[Special::Kptr],
         ..ARRAY
     },
     MapRow {
@@ -356,7 +357,6 @@ pub const MAPS: &[MapRow] = &[
         map_type: M::LruHash,
         since: Release::new(4, 10),
         flags: PLAIN_FLAGS | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED,
-        special: &[Special::Deferred, Special::Kptr, Special::Graph],
         privilege: Privilege::Bpf,
         ..HASH
     },
@@ -366,7 +366,6 @@ pub const MAPS: &[MapRow] = &[
         value: Size::Within { min: 1, max: PER_CPU_MAX, over: Errno::E2BIG },
         flags: ACCESS | PROG_ACCESS | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED,
         per_cpu: true,
-        special: &[Special::Kptr],
         privilege: Privilege::Bpf,
         ..HASH
     },
@@ -400,7 +399,6 @@ pub const MAPS: &[MapRow] = &[
         needs_inner: true,
         lookup: Lookup::Map,
         for_each: false,
-        special: &[],
         user: OUTER_OPS,
         ..HASH
     },
@@ -451,7 +449,6 @@ pub const MAPS: &[MapRow] = &[
         since: Release::new(4, 20),
         value: Size::Within { min: 1, max: PER_CPU_MAX, over: Errno::E2BIG },
         per_cpu: true,
-        special: &[],
         ..CGROUP_STORAGE
     },
     QUEUE,
@@ -490,6 +487,7 @@ pub const MAPS: &[MapRow] = &[
     MapRow { map_type: M::TaskStorage, since: Release::new(5, 11), ..STORAGE },
     MapRow {
         map_type: M::BloomFilter,
+        value_arg: ValueArg::Tested,
         since: Release::new(5, 16),
         key: Size::None,
         value: Size::Within { min: 1, max: KMALLOC_MAX, over: Errno::E2BIG },

@@ -49,6 +49,17 @@ pub enum Sleepable {
     If(AttachSet),
 }
 
+/// Which helpers may be given packet memory, where programs have packet pointers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketArgs {
+    /// None.
+    None,
+    /// Those that are marked so.
+    Marked,
+    /// All that take memory.
+    All,
+}
+
 /// A program type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgRow {
@@ -74,6 +85,8 @@ pub struct ProgRow {
     pub packet_access: bool,
     /// Packet memory may be written in place.
     pub packet_write: bool,
+    /// Helpers that may be given packet memory.
+    pub packet_args: PacketArgs,
     /// `BPF_LD_ABS` and `BPF_LD_IND` are allowed.
     pub ld_abs: bool,
     /// May be loaded without `CAP_BPF` where the host lets unprivileged users load programs.
@@ -96,6 +109,7 @@ const BASE: ProgRow = ProgRow {
     sleepable: Sleepable::Never,
     packet_access: false,
     packet_write: false,
+    packet_args: PacketArgs::Marked,
     ld_abs: false,
     unprivileged: false,
     net_admin: false,
@@ -236,7 +250,15 @@ pub const PROGRAMS: &[ProgRow] = &[
         net_admin: true,
         ..BASE
     },
-    ProgRow { prog_type: P::SockOps, since: Release::new(4, 13), returns: BOOLEAN, packet_access: true, net_admin: true, ..BASE },
+    ProgRow {
+        prog_type: P::SockOps,
+        since: Release::new(4, 13),
+        returns: BOOLEAN,
+        packet_access: true,
+        packet_args: PacketArgs::None,
+        net_admin: true,
+        ..BASE
+    },
     ProgRow { prog_type: P::SkSkb, since: Release::new(4, 14), packet_access: true, packet_write: true, net_admin: true, ..BASE },
     ProgRow { prog_type: P::CgroupDevice, since: Release::new(4, 15), returns: BOOLEAN, net_admin: true, ..BASE },
     ProgRow { prog_type: P::SkMsg, since: Release::new(4, 17), packet_access: true, packet_write: true, net_admin: true, ..BASE },
@@ -276,6 +298,7 @@ pub const PROGRAMS: &[ProgRow] = &[
         returns: BOOLEAN,
         packet_access: true,
         packet_write: true,
+        packet_args: PacketArgs::All,
         net_admin: true,
         ..BASE
     },

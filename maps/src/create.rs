@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use skep_linux::special::special;
 use skep_linux::{Errno, MapType};
-use skep_program::{MapDef, SpecialKind};
+use skep_program::MapDef;
 
 use crate::flags::*;
 use crate::*;
@@ -146,21 +147,7 @@ fn check_special(def: &MapDef) -> Result<(), Errno> {
     if !def.special.is_empty() && def.flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG) != 0 {
         return Err(Errno::EACCES);
     }
-    let t = def.map_type;
-    let storage = matches!(t, MapType::SkStorage | MapType::InodeStorage | MapType::TaskStorage | MapType::CgrpStorage);
-    let plain = matches!(t, MapType::Hash | MapType::Array);
-    let percpu = matches!(t, MapType::PercpuHash | MapType::PercpuArray | MapType::LruPercpuHash);
-    let allowed = |kind| match kind {
-        SpecialKind::SpinLock | SpecialKind::ResSpinLock => plain || storage || t == MapType::CgroupStorage,
-        SpecialKind::Timer | SpecialKind::Workqueue | SpecialKind::TaskWork | SpecialKind::ListHead | SpecialKind::RbRoot => {
-            plain || t == MapType::LruHash
-        }
-        SpecialKind::KptrUntrusted | SpecialKind::KptrRef | SpecialKind::KptrPercpu | SpecialKind::Refcount => {
-            plain || storage || percpu || t == MapType::LruHash
-        }
-        SpecialKind::Uptr => t == MapType::TaskStorage,
-        SpecialKind::ListNode | SpecialKind::RbNode => true,
-    };
+    let allowed = |kind| special(kind).maps.contains(def.map_type);
     if def.special.iter().all(|f| allowed(f.kind)) { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skep_btf::Btf;
 use skep_linux::MapType;
+pub use skep_linux::SpecialKind;
 
 /// A map as an object defines it.
 #[derive(Debug, Clone)]
@@ -119,24 +120,4 @@ pub struct SpecialField {
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
-}
-
-/// Kinds of special fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum SpecialKind {
-    SpinLock,
-    ResSpinLock,
-    Timer,
-    Workqueue,
-    TaskWork,
-    KptrUntrusted,
-    KptrRef,
-    KptrPercpu,
-    Uptr,
-    ListHead,
-    ListNode,
-    RbRoot,
-    RbNode,
-    Refcount,
 }

@@ -5,43 +5,18 @@
 
 use crate::{SpecialField, SpecialKind};
 use skep_btf::{Btf, Type, TypeId};
+use skep_linux::special::{Mark, SPECIAL, SpecialRow};
 
 /// One more than the fields a value may have (11), so that too many are seen as such.
 const MOST: usize = 12;
 /// How deep structs are searched.
 const MAX_DEPTH: u32 = 32;
 
-/// What the kernel knows of a kind of field.
-struct Row {
-    name: &'static str,
-    kind: SpecialKind,
-    size: u32,
-    align: u32,
+/// The row of the struct of this name, if it means something in a map value: nodes of lists and trees are plain bytes there.
+fn in_values(name: &str) -> Option<&'static SpecialRow> {
+    let found = SPECIAL.iter().find(|row| matches!(row.mark, Mark::Struct(struct_name) if struct_name == name))?;
+    (!matches!(found.kind, SpecialKind::ListNode | SpecialKind::RbNode)).then_some(found)
 }
-
-const fn row(name: &'static str, kind: SpecialKind, size: u32, align: u32) -> Row {
-    Row { name, kind, size, align }
-}
-
-/// Structs by name, with size and alignment.
-const STRUCTS: &[Row] = &[
-    row("bpf_spin_lock", SpecialKind::SpinLock, 4, 4),
-    row("bpf_res_spin_lock", SpecialKind::ResSpinLock, 4, 4),
-    row("bpf_timer", SpecialKind::Timer, 16, 8),
-    row("bpf_wq", SpecialKind::Workqueue, 16, 8),
-    row("bpf_task_work", SpecialKind::TaskWork, 8, 8),
-    row("bpf_list_head", SpecialKind::ListHead, 16, 8),
-    row("bpf_rb_root", SpecialKind::RbRoot, 16, 8),
-    row("bpf_refcount", SpecialKind::Refcount, 4, 4),
-];
-
-/// Pointers by type tag.
-const POINTERS: &[Row] = &[
-    row("kptr_untrusted", SpecialKind::KptrUntrusted, 8, 8),
-    row("kptr", SpecialKind::KptrRef, 8, 8),
-    row("percpu_kptr", SpecialKind::KptrPercpu, 8, 8),
-    row("uptr", SpecialKind::Uptr, 8, 8),
-];
 
 struct Search<'a> {
     btf: &'a Btf,
@@ -58,14 +33,14 @@ impl Search<'_> {
         self.found.len() >= MOST || self.steps > MAX_STEPS
     }
 
-    fn tagged_pointer(&self, id: TypeId) -> Option<&'static Row> {
+    fn tagged_pointer(&self, id: TypeId) -> Option<&'static SpecialRow> {
         let id = match self.btf.get(id)? {
             Type::Volatile(inner) => inner.to,
             _ => id,
         };
         let Type::Ptr(pointer) = self.btf.get(id)? else { return None };
         let Type::TypeTag(tag) = self.btf.get(pointer.to)? else { return None };
-        POINTERS.iter().find(|row| row.name == tag.name)
+        SPECIAL.iter().find(|row| matches!(row.mark, Mark::Tag(name) if name == tag.name))
     }
 
     /// A variable or member at an offset; `size` is what a section says of its bytes.
@@ -84,7 +59,7 @@ impl Search<'_> {
             _ => None,
         };
         let row = match &structure {
-            Some(s) => STRUCTS.iter().find(|row| row.name == s.name()),
+            Some(s) => in_values(s.name()),
             None => self.tagged_pointer(id),
         };
         if let Some(row) = row {

@@ -1,6 +1,6 @@
 //! Rows: dynptrs.
 
-use super::shape::arg::{ALLOC_SIZE, ANY, DYNPTR, MEM_IN, MEM_OUT, NEW_LOCAL, SIZE0};
+use super::shape::arg::{ALLOC_SIZE, ANY, DYNPTR, MAP_MEM, MEM_IN, MEM_OUT, NEW_LOCAL, SIZE0};
 use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
@@ -10,7 +10,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         id: 197,
         name: "bpf_dynptr_from_mem",
         since: Release::new(5, 19),
-        protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE0, ANY, NEW_LOCAL], ..Proto::BASE }],
+        protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MAP_MEM, SIZE0, ANY, NEW_LOCAL], ..Proto::BASE }],
         needs: Needs::Bpf,
         ..HelperRow::BASE
     },
@@ -27,6 +27,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_dynptr_write",
         since: Release::new(5, 19),
         protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[DYNPTR, ANY, MEM_IN, SIZE0, ANY], ..Proto::BASE }],
+        writes_dynptr: true,
         needs: Needs::Bpf,
         ..HelperRow::BASE
     },

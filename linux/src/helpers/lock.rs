@@ -1,7 +1,7 @@
 //! Rows: spin locks.
 
 use super::shape::arg::LOCK;
-use super::shape::{HelperRow, Needs, Proto, Ret};
+use super::shape::{HelperRow, Lock, Needs, Proto, Ret};
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -11,6 +11,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         name: "bpf_spin_lock",
         since: Release::new(5, 1),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[LOCK], ..Proto::BASE }],
+        lock: Lock::Take,
         needs: Needs::Bpf,
         ..HelperRow::BASE
     },
@@ -20,6 +21,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 1),
         protos: &[Proto { users: Users::ALL, ret: Ret::Void, args: &[LOCK], ..Proto::BASE }],
         under_lock: true,
+        lock: Lock::Release,
         needs: Needs::Bpf,
         ..HelperRow::BASE
     },

@@ -1,6 +1,6 @@
 //! Rows: security hooks and files.
 
-use super::shape::arg::{ANY, MEM, MEM_OUT, SIZE, SIZE0, btf};
+use super::shape::arg::{ANY, MEM_OUT, SIZE, SIZE0, btf};
 use super::shape::{BtfType, HelperRow, Hooks, Proto, Refusal, Ret, Sleeps};
 use super::shared::{D_PATH, TRACING_ONLY};
 use crate::ProgType::{Lsm, Tracing};
@@ -15,7 +15,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[Tracing, Lsm]),
             ret: Ret::Integer,
-            args: &[btf(BtfType::Path), MEM, SIZE0],
+            args: &[btf(BtfType::Path), MEM_OUT, SIZE0],
             hooks: Hooks::Functions(D_PATH),
             ..Proto::BASE
         }],

@@ -22,6 +22,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         maps: LOOKUP,
         map_use: MapUse::Read,
         acquires_from: MapSet::of(&[MapType::Sockmap, MapType::Sockhash]),
+        known_key: MapSet::of(&[MapType::Array, MapType::PercpuArray]),
         ..HelperRow::BASE
     },
     HelperRow {

@@ -10,7 +10,7 @@ pub enum Access {
     Read,
     /// Reads initialised memory, and takes no pointer of a read-only kind.
     ReadOfWritable,
-    /// Reads and writes initialised memory.
+    /// Reads and writes initialised memory. By the kernel's prototypes it is written: a map that programs may only write will do.
     ReadWrite,
     /// Writes all of it; the memory need not be initialised before.
     Fill,
@@ -83,6 +83,8 @@ pub enum ArgKind {
     MapValue(Access),
     /// Memory whose size is the next argument.
     Mem(Access),
+    /// Memory of a map value, read and written, whose size is the next argument: it is kept beyond the call.
+    MapMem,
     /// Memory of a fixed size in bytes, aligned to it where `aligned`.
     FixedMem {
         /// What happens with it.
@@ -128,6 +130,13 @@ pub enum ArgKind {
     Kptr,
     /// A dynptr on the stack.
     Dynptr(Role),
+}
+
+impl ArgKind {
+    /// Whether the next argument is the size of this one.
+    pub const fn has_size(self) -> bool {
+        matches!(self, ArgKind::Mem(_) | ArgKind::MapMem)
+    }
 }
 
 /// What a helper does with a dynptr.
@@ -260,7 +269,7 @@ pub enum Bound {
 pub enum MapUse {
     /// It has none, or leaves keys and values alone.
     None,
-    /// Looks up; refused for a map that programs may not read, where it reads.
+    /// Looks up. No map is refused for it: what programs may not read is guarded where they read it.
     Read,
     /// Changes; refused for a map that programs may not write.
     Write,
@@ -323,6 +332,17 @@ pub enum Policy {
     WriteUser,
     /// Overriding what a function returns: needs `CONFIG_BPF_KPROBE_OVERRIDE`.
     Override,
+}
+
+/// What the helper does with a spin lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Nothing.
+    No,
+    /// Takes the one in its argument.
+    Take,
+    /// Gives it back.
+    Release,
 }
 
 /// Where execution goes after the call.
@@ -391,17 +411,27 @@ pub struct HelperRow {
     pub casts: bool,
     /// The function of the program that it calls.
     pub callback: Option<Callback>,
-    /// May move the packet: packet pointers are invalid after the call.
+    /// May move the packet: packet pointers are invalid after the call. Of a tail call it is the other program that may: where
+    /// it returns to its own program, since there was no other, they stay valid; in the callers of that function they do not.
     pub changes_packet: bool,
     /// Whether it may sleep.
     pub sleeps: Sleeps,
     /// May be called while a spin lock is held.
     pub under_lock: bool,
+    /// What it does with a spin lock.
+    pub lock: Lock,
     /// `bpf_fastcall`: may be called with live values in caller-saved registers that are spilled around the call; the kernel
     /// removes the spills where it inlines the helper.
     pub fastcall: bool,
     /// What is known of the number that it returns.
     pub bound: Bound,
+    /// With a map of these types, and a key that is a known number below the number of entries, it does not return NULL (the key is
+    /// known if its bytes on the stack are zeros, or one number of their size).
+    pub known_key: MapSet,
+    /// The constant string in its arguments is a format, for values of eight bytes each in the memory of the last two arguments.
+    pub format: bool,
+    /// Writes through its dynptr: packet pointers are invalid after the call if that is one of a packet.
+    pub writes_dynptr: bool,
     /// Arguments (index from 0) that must be the constant 0.
     pub zero_args: &'static [u8],
     /// Where execution goes.
@@ -430,8 +460,12 @@ impl HelperRow {
         changes_packet: false,
         sleeps: Sleeps::Never,
         under_lock: false,
+        lock: Lock::No,
         fastcall: false,
         bound: Bound::None,
+        known_key: MapSet::NONE,
+        format: false,
+        writes_dynptr: false,
         zero_args: &[],
         leave: Leave::Next,
         needs: Needs::Nothing,
@@ -470,12 +504,12 @@ impl HelperRow {
             assert!(proto.args.len() <= 5, "more arguments than registers");
             let mut a = 0;
             while a < proto.args.len() {
-                let sized = a > 0 && matches!(proto.args[a - 1].kind, ArgKind::Mem(_));
+                let sized = a > 0 && proto.args[a - 1].kind.has_size();
                 let is_size = matches!(proto.args[a].kind, ArgKind::Size | ArgKind::SizeOrZero);
                 assert!(sized == is_size, "memory is followed by its size, and a size follows memory");
                 a += 1;
             }
-            assert!(a == 0 || !matches!(proto.args[a - 1].kind, ArgKind::Mem(_)), "memory is followed by its size");
+            assert!(a == 0 || !proto.args[a - 1].kind.has_size(), "memory is followed by its size");
             p += 1;
         }
     }
@@ -491,9 +525,9 @@ pub(super) mod arg {
     pub(in crate::helpers) const VALUE: Arg = Arg::of(ArgKind::MapValue(Access::ReadOfWritable));
     pub(in crate::helpers) const VALUE_OUT: Arg = Arg::of(ArgKind::MapValue(Access::Fill));
     pub(in crate::helpers) const MEM_IN: Arg = Arg::of(ArgKind::Mem(Access::Read));
-    pub(in crate::helpers) const MEM: Arg = Arg::of(ArgKind::Mem(Access::ReadOfWritable));
     pub(in crate::helpers) const MEM_INOUT: Arg = Arg::of(ArgKind::Mem(Access::ReadWrite));
     pub(in crate::helpers) const MEM_OUT: Arg = Arg::of(ArgKind::Mem(Access::Fill));
+    pub(in crate::helpers) const MAP_MEM: Arg = Arg::of(ArgKind::MapMem);
     pub(in crate::helpers) const SIZE: Arg = Arg::of(ArgKind::Size);
     pub(in crate::helpers) const SIZE0: Arg = Arg::of(ArgKind::SizeOrZero);
     pub(in crate::helpers) const ALLOC_SIZE: Arg = Arg::of(ArgKind::AllocSize);

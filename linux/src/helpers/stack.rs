@@ -1,6 +1,6 @@
 //! Rows: stack traces.
 
-use super::shape::arg::{ANY, CTX, MAP, MEM_IN, MEM_OUT, SIZE0, btf};
+use super::shape::arg::{ANY, CTX, MAP, MEM_OUT, SIZE0, btf};
 use super::shape::{Bound, BtfType, HelperRow, Needs, Proto, Ret, Sleeps};
 use crate::MapType;
 use crate::ProgType::{Kprobe, Lsm, PerfEvent, RawTracepoint, RawTracepointWritable, Syscall, Tracepoint, Tracing};
@@ -33,7 +33,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             Proto {
                 users: Users::of(&[RawTracepoint, RawTracepointWritable, Tracing, Lsm, Syscall]),
                 ret: Ret::Integer,
-                args: &[CTX, MEM_IN, SIZE0, ANY],
+                args: &[CTX, MEM_OUT, SIZE0, ANY],
                 gpl_only: true,
                 ..Proto::BASE
             },

@@ -1,6 +1,6 @@
 //! Rows: system calls.
 
-use super::shape::arg::{ANY, MEM, MEM_IN, SIZE, SIZE0, aligned};
+use super::shape::arg::{ANY, MEM_IN, SIZE, SIZE0, aligned};
 use super::shape::{Access, HelperRow, Proto, Ret, Sleeps};
 use crate::ProgType::Syscall;
 use crate::sets::Users;
@@ -38,7 +38,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[Syscall]),
             ret: Ret::Integer,
-            args: &[MEM, SIZE0, ANY, aligned(Access::Fill, 8)],
+            args: &[MEM_IN, SIZE0, ANY, aligned(Access::Fill, 8)],
             ..Proto::BASE
         }],
         ..HelperRow::BASE

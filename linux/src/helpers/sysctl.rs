@@ -1,6 +1,6 @@
 //! Rows: sysctl.
 
-use super::shape::arg::{ANY, CTX, MEM, MEM_IN, MEM_OUT, SIZE};
+use super::shape::arg::{ANY, CTX, MEM_IN, MEM_OUT, SIZE};
 use super::shape::{HelperRow, Proto, Ret};
 use crate::ProgType::CgroupSysctl;
 use crate::sets::Users;
@@ -11,7 +11,12 @@ pub(super) const ROWS: &[HelperRow] = &[
         id: 101,
         name: "bpf_sysctl_get_name",
         since: Release::new(5, 2),
-        protos: &[Proto { users: Users::of(&[CgroupSysctl]), ret: Ret::Integer, args: &[CTX, MEM, SIZE, ANY], ..Proto::BASE }],
+        protos: &[Proto {
+            users: Users::of(&[CgroupSysctl]),
+            ret: Ret::Integer,
+            args: &[CTX, MEM_OUT, SIZE, ANY],
+            ..Proto::BASE
+        }],
         ..HelperRow::BASE
     },
     HelperRow {

@@ -1,6 +1,6 @@
 //! Rows: TCP.
 
-use super::shape::arg::{ANY, BTF_SOCK, CTX, MEM, MEM_IN, MEM_INOUT, SIZE, SIZE0, btf, fixed};
+use super::shape::arg::{ANY, BTF_SOCK, CTX, MEM_IN, MEM_INOUT, SIZE, SIZE0, btf, fixed};
 use super::shape::{Access, BtfType, HelperRow, Proto, Ret};
 use crate::ProgType::{SchedAct, SchedCls, SockOps, StructOps, Xdp};
 use crate::sets::Users;
@@ -83,7 +83,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 20), MEM, SIZE0],
+            args: &[fixed(Access::ReadOfWritable, 20), MEM_IN, SIZE0],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE
@@ -97,7 +97,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 40), MEM, SIZE0],
+            args: &[fixed(Access::ReadOfWritable, 40), MEM_IN, SIZE0],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE

@@ -1,5 +1,7 @@
 //! Putting small programs to the kernel of this host.
 
+use std::sync::OnceLock;
+
 use skep_isa::RawInsn;
 use skep_kernel::{Kernel, Load, LoadError, LogLevel};
 use skep_linux::{AttachType, ProgType};
@@ -52,8 +54,13 @@ impl Kind {
 
 const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
-/// Every kind of program that this kernel loads without a BTF target.
+/// Every kind of program that this kernel loads without a BTF target. It is found once.
 pub(crate) fn kinds() -> Vec<Kind> {
+    static KINDS: OnceLock<Vec<Kind>> = OnceLock::new();
+    KINDS.get_or_init(find_kinds).clone()
+}
+
+fn find_kinds() -> Vec<Kind> {
     let mut kinds = Vec::new();
     for &prog in ProgType::ALL {
         let flags = if prog == ProgType::Syscall { BPF_F_SLEEPABLE } else { 0 };

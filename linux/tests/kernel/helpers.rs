@@ -69,7 +69,7 @@ fn expected(kind: ArgKind) -> Option<&'static str> {
         ArgKind::Anything | ArgKind::Size | ArgKind::SizeOrZero | ArgKind::AllocSize => return None,
         ArgKind::MapPtr => "map_ptr",
         ArgKind::MapKey | ArgKind::MapValue(_) => return None, // the map is looked at first
-        ArgKind::Mem(_) | ArgKind::FixedMem { .. } => "fp, pkt, pkt_meta, map_key, map_value, mem, ",
+        ArgKind::Mem(_) | ArgKind::MapMem | ArgKind::FixedMem { .. } => "fp, pkt, pkt_meta, map_key, map_value, mem, ",
         ArgKind::Ctx => "ctx",
         ArgKind::Stack => "fp",
         ArgKind::Func => "func",

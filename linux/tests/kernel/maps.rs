@@ -8,11 +8,11 @@ use skep_linux::maps::{Entries, MAPS, MapRow, Size};
 use skep_linux::{AttachType, Errno, MapType, ProgType};
 
 /// Sizes and numbers with which a map of the row can be made.
-struct Shape {
-    key: u32,
-    value: u32,
-    entries: u32,
-    flags: u32,
+pub(crate) struct Shape {
+    pub(crate) key: u32,
+    pub(crate) value: u32,
+    pub(crate) entries: u32,
+    pub(crate) flags: u32,
 }
 
 fn smallest(size: Size) -> u32 {
@@ -24,7 +24,7 @@ fn smallest(size: Size) -> u32 {
     }
 }
 
-fn shape(row: &MapRow) -> Shape {
+pub(crate) fn shape(row: &MapRow) -> Shape {
     let entries = match row.entries {
         Entries::Zero => 0,
         Entries::Some | Entries::AtMost(_) => 4,
@@ -38,7 +38,7 @@ fn plain() -> impl Iterator<Item = &'static MapRow> {
     MAPS.iter().filter(|row| !row.needs_btf)
 }
 
-fn make(row: &MapRow, shape: &Shape) -> Result<Map, Errno> {
+pub(crate) fn make(row: &MapRow, shape: &Shape) -> Result<Map, Errno> {
     let inner = MapSpec::new(MapType::Array, 4, 8, 1).create().expect("an array");
     let spec = MapSpec::new(row.map_type, shape.key, shape.value, shape.entries).flags(shape.flags);
     if row.needs_inner { MapSpec { inner: Some(&inner), ..spec }.create() } else { spec.create() }

@@ -1,9 +1,11 @@
 //! The rows of program types, held against the kernel of this host.
 
 use crate::ask::{EXIT, Kind, can_ask, insn, kinds, set};
+use skep_isa::RawInsn;
 use skep_kernel::{Load, LogLevel, Prog, TestRun};
+use skep_linux::contexts::{self, Yields};
 use skep_linux::programs::{PROGRAMS, Range, Sleepable, Values, program};
-use skep_linux::{AttachType, Errno, ProgRow, ProgType};
+use skep_linux::{Arch, AttachType, Errno, ProgRow, ProgType};
 
 /// Types that this kernel does not load: they need a trampoline, a struct of operations, or are not built in.
 fn not_here(row: &ProgRow) -> bool {
@@ -96,4 +98,40 @@ fn types_that_test_runs_take() {
         assert_eq!(program(kind.prog).is_some_and(|row| row.test_run), supported, "{kind:?}: {:?}", runs.err());
     }
     assert!(seen.len() >= 25, "only {} types", seen.len());
+}
+
+/// The load that puts a pointer of this kind into a register, if programs of the kind have one.
+fn packet_pointer(kind: &Kind, dst: u8, wanted: Yields) -> Option<RawInsn> {
+    let row = contexts::context(kind.prog, Arch::X86_64)?;
+    row.fields.iter().filter(|field| field.yields == wanted).find_map(|field| {
+        let allows = |size| field.allows(kind.prog, kind.attach, field.offset, size, contexts::Access::Read);
+        let (_, code) = [(8, 0x79), (4, 0x61)].into_iter().find(|(size, _)| allows(*size))?;
+        Some(insn(code, dst, 1, field.offset as i16, 0))
+    })
+}
+
+#[test]
+fn packet_memory_in_place() {
+    if !can_ask() {
+        return;
+    }
+    let mut with_packets = 0;
+    for kind in kinds() {
+        let row = program(kind.prog).expect("a type that loads has a row");
+        let (start, end) = (packet_pointer(&kind, 2, Yields::PacketStart), packet_pointer(&kind, 3, Yields::PacketEnd));
+        let (Some(start), Some(end)) = (start, end) else {
+            assert!(!row.packet_access, "{kind:?} has no packet");
+            continue;
+        };
+        // If four bytes are there, one is read, or written.
+        let access = |code| {
+            let test = [insn(0xbf, 4, 2, 0, 0), insn(0x07, 4, 0, 0, 4), insn(0x2d, 4, 3, 1, 0)];
+            let insns: Vec<_> = [start, end].into_iter().chain(test).chain([code, set(0, kind.returns), EXIT]).collect();
+            kind.load(&insns, LogLevel::OnFailure).is_ok()
+        };
+        assert_eq!(row.packet_access, access(insn(0x71, 0, 2, 0, 0)), "{kind:?} reads");
+        assert_eq!(row.packet_write, access(insn(0x72, 2, 0, 0, 0)), "{kind:?} writes");
+        with_packets += 1;
+    }
+    assert!(with_packets > 200, "only {with_packets} kinds have packets");
 }
