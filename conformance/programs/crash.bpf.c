@@ -42,4 +42,13 @@ int forever(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* Calls a helper that no kernel has. */
+static long (*const nothing)(void) = (void *)999;
+
+SEC("?xdp")
+int unknown(struct xdp_md *ctx)
+{
+	return ctx->rx_queue_index ? nothing() : XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -181,6 +181,30 @@ int called(struct __sk_buff *skb)
 	return 100 + skb->len;
 }
 
+/* Where the kernel would send a packet to 10.1.2.3. */
+SEC("tc")
+int routed(struct __sk_buff *skb)
+{
+	struct bpf_fib_lookup fib = { .family = 2 /* AF_INET */, .ifindex = skb->ifindex };
+	__u64 mac = 0;
+
+	fib.ipv4_dst = bpf_htonl(0x0a010203);
+	saw(20, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
+	saw(21, fib.ifindex);
+	__builtin_memcpy(&mac, fib.dmac, sizeof(fib.dmac));
+	saw(22, mac);
+	return TC_ACT_OK;
+}
+
+/* Where the current task is in the tree of cgroups. */
+SEC("tracepoint/something/else")
+int grouped(void *ctx)
+{
+	saw(23, bpf_get_current_cgroup_id());
+	saw(24, bpf_get_current_ancestor_cgroup_id(1));
+	return ctx == 0;
+}
+
 /* What the world says. */
 SEC("tc")
 int world(struct __sk_buff *skb)

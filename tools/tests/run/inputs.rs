@@ -243,3 +243,66 @@ fn a_redirect_says_where_to() {
     assert_eq!((&run["verdict"], &run["redirect"]), (&json!("TC_ACT_REDIRECT"), &json!({ "device": 1, "ingress": true })));
     assert!(passes(&[&["run", &own("inputs")], &args[..]].concat()).contains("  redirect: to the receive side of device 1\n"));
 }
+
+#[test]
+fn devices_and_routes() {
+    let world = [
+        "routed",
+        "--packet",
+        FRAME,
+        "--device",
+        "index=2,name=eth0,address=10.0.0.1,forwarding=true",
+        "--device",
+        "index=3,mac=02:00:00:00:00:33",
+        "--route",
+        "to=10.1.0.0/16,device=3,via=10.0.0.254",
+        "--neighbour",
+        "addr=10.0.0.254,device=3,mac=02:00:00:00:00:fe",
+        "--ctx",
+        "ifindex=2",
+    ];
+    let saw = seen(&world);
+    let mac = u64::from_le_bytes([2, 0, 0, 0, 0, 0xfe, 0, 0]);
+    assert_eq!((saw(20), saw(21), saw(22)), (json!(0), json!(3), json!(mac)));
+    for (option, text, says) in [
+        ("--device", "name=x", "a device needs `index=`"),
+        ("--device", "index=3,mac=1:2", "a device: `1:2` is no value for `mac`"),
+        ("--route", "to=10.0.0.0/33,device=1", "a route: `10.0.0.0/33` is no value for `to`"),
+        ("--route", "to=10.0.0.0/8,device=1,gateway=1", "a route has no field `gateway`; it has to, device, via"),
+        ("--cgroup", "id=x", "a cgroup: `x` is no value for `id`"),
+    ] {
+        let (code, _, err) = told(&["run", &own("inputs"), "routed", "--packet", FRAME, option, text]);
+        assert_eq!(code, 2);
+        assert!(err.starts_with(&format!("error: {option} '{text}'\n  caused by: {says}")), "{err}");
+    }
+}
+
+#[test]
+fn cgroups_have_parents() {
+    let saw = seen(&["grouped", "--cgroup", "id=7", "--cgroup", "id=9,parent=7,name=web", "--task", "cgroup=9"]);
+    assert_eq!((saw(23), saw(24)), (json!(9), json!(7)));
+}
+
+#[test]
+fn types_and_sizes_that_the_object_does_not_say() {
+    // As a socket filter it sees what follows the link-layer header, as a classifier the whole frame.
+    assert_eq!(run(&["called", "--packet", FRAME])["retval"], 120);
+    assert_eq!(run(&["called", "--packet", FRAME, "--type", "tc"])["retval"], 134);
+    assert!(
+        told(&["run", &own("inputs"), "called", "--packet", FRAME, "--type", "nothing"]).2.contains("no section is called so")
+    );
+    let sized = ["called", "--packet", FRAME, "--map", "untyped[7]=1", "--resize", "untyped.max_entries=8"];
+    assert_eq!(run(&sized)["retval"], 120);
+    assert_eq!(told(&[&["run", &own("inputs")], &sized[..5]].concat()).0, 2);
+    assert!(told(&["run", &own("inputs"), "called", "--resize", "untyped.colour=8"]).2.contains("a map has no field `colour`"));
+}
+
+#[test]
+fn what_is_not_simulated_is_not_decided() {
+    let (code, out, err) = told(&["run", &own("crash"), "unknown", "--packet", FRAME]);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.starts_with("error: program `unknown`, instruction ") && err.ends_with(": helper number 999 is not simulated\n"),
+        "{err}"
+    );
+}

@@ -7,7 +7,7 @@ use skep_btf::{Btf, Kind};
 use skep_isa::{Callee, TargetError, Wide};
 use skep_linux::{Errno, MapType, Target};
 use skep_maps::{Arena, CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
-use skep_object::{Linker, Object, ObjectError, RelocateError};
+use skep_object::{Linker, Object, ObjectError, ProgramRef, RelocateError};
 use skep_program::{MapDef, Program};
 use skep_world::{Context, FreedField, KernelObjectError, World};
 
@@ -124,32 +124,41 @@ impl Builder {
     /// # Errors
     /// A program that does not fit the target.
     pub fn object(self, object: &Object) -> Result<Builder, BuildError> {
-        let names: Vec<&str> = object.programs().filter(|program| program.autoload()).map(|program| program.name()).collect();
-        self.object_programs(object, &names)
+        let programs: Vec<ProgramRef<'_>> = object.programs().filter(ProgramRef::autoload).collect();
+        self.programs_of(object, &programs)
     }
 
     /// Adds these programs of an object, by their entry functions, those that their prog arrays start with, and all maps of the object.
     ///
     /// # Errors
     /// A name that is not there, or a program that does not fit the target.
-    pub fn object_programs(mut self, object: &Object, names: &[&str]) -> Result<Builder, BuildError> {
+    pub fn object_programs(self, object: &Object, names: &[&str]) -> Result<Builder, BuildError> {
+        let programs = names.iter().map(|name| object.program(name)).collect::<Result<Vec<_>, _>>()?;
+        self.programs_of(object, &programs)
+    }
+
+    /// As [`Builder::object_programs`], for programs whose type the caller may have chosen ([`ProgramRef::as_type`]).
+    ///
+    /// # Errors
+    /// A program that does not fit the target.
+    pub fn programs_of<'o>(mut self, object: &'o Object, programs: &[ProgramRef<'o>]) -> Result<Builder, BuildError> {
         let target = self.world.target.clone();
         let mut linker = Linker::new(object, &target);
-        let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut wanted = programs.to_vec();
         let mut next = 0;
-        while let Some(name) = wanted.get(next) {
-            let program = object.program(name)?.relocate_in(&mut linker)?;
+        while let Some(program) = wanted.get(next) {
+            let program = program.relocate_in(&mut linker)?;
             next += 1;
             let arrays = program.maps.iter().filter(|def| def.map_type == MapType::ProgArray);
             for (_, called) in arrays.flat_map(|def| &def.slots) {
-                if !wanted.contains(called) {
-                    wanted.push(called.clone());
+                if !wanted.iter().any(|program| program.name() == called) {
+                    wanted.push(object.program(called)?);
                 }
             }
             self.programs.push(Arc::new(program));
         }
         // Maps that none of these programs names may start with programs that were not asked for.
-        let of_others = |def: &MapDef| def.slots.iter().any(|(_, name)| !wanted.contains(name));
+        let of_others = |def: &MapDef| def.slots.iter().any(|(_, name)| !wanted.iter().any(|program| program.name() == name));
         let is_array = |def: &MapDef| def.map_type == MapType::ProgArray;
         // A struct_ops map holds functions of the kernel, not values.
         let holds_values = |def: &&Arc<MapDef>| def.map_type != MapType::StructOps && !(is_array(def) && of_others(def));

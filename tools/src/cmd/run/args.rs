@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// The program: its function, its section, or what it is attached to; not needed where the object has one
     pub(super) program: Option<String>,
 
+    /// What the program is, as a section of that name would say: xdp, tc, kprobe, ...
+    #[arg(long = "type", value_name = "SECTION", help_heading = "Input", conflicts_with = "event")]
+    pub(super) section: Option<String>,
+
     /// A packet: hexadecimal digits, or @FILE with its bytes; each is a run
     #[arg(long, value_name = "HEX|@FILE", help_heading = "Input")]
     pub(super) packet: Vec<String>,
@@ -74,6 +78,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME.FIELD=VALUE", help_heading = "World")]
     pub(super) set: Vec<String>,
 
+    /// Make a network device: index, name, mac, mtu, address, up, forwarding
+    #[arg(long = "device", value_name = "index=N,FIELD=VALUE,...", help_heading = "World")]
+    pub(super) devices: Vec<String>,
+
+    /// Make a route: to (a prefix), device, via, metric, table, mtu, source
+    #[arg(long = "route", value_name = "to=PREFIX,device=N,...", help_heading = "World")]
+    pub(super) routes: Vec<String>,
+
+    /// Make a neighbour: addr, device, mac
+    #[arg(long = "neighbour", value_name = "addr=IP,device=N,mac=MAC", help_heading = "World")]
+    pub(super) neighbours: Vec<String>,
+
+    /// Make a cgroup: id, parent, name, class_id
+    #[arg(long = "cgroup", value_name = "id=N,FIELD=VALUE,...", help_heading = "World")]
+    pub(super) cgroups: Vec<String>,
+
     /// The monotonic clock: nanoseconds, or with a unit (ns, us, ms, s)
     #[arg(long, value_name = "TIME", help_heading = "World")]
     pub(super) clock: Option<String>,
@@ -92,6 +112,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) target: TargetArg,
+
+    /// Change the size of a map before load: max_entries, key_size, value_size
+    #[arg(long, value_name = "NAME.FIELD=N,...", help_heading = "Maps")]
+    pub(super) resize: Vec<String>,
 
     /// Put a value into a map before the runs: @NAME is a map or a program
     #[arg(long, value_name = "NAME[KEY]=VALUE", help_heading = "Maps")]

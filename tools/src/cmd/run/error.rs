@@ -22,6 +22,10 @@ pub(super) enum Wrong {
     NoPrograms,
     #[error("{what} has no field `{field}`; it has {}", known.join(", "))]
     NoField { what: String, field: String, known: Vec<String> },
+    #[error("{what} needs `{field}=`")]
+    Missing { what: &'static str, field: &'static str },
+    #[error("{what}: `{value}` is no value for `{field}`")]
+    Field { what: &'static str, field: String, value: String },
     #[error("no object is called `@{0}`: --object {0}=TYPE makes one")]
     NoObject(String),
     #[error(

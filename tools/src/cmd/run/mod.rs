@@ -6,6 +6,7 @@ mod human;
 mod input;
 mod json;
 mod maps;
+mod net;
 mod pcap;
 mod proto;
 mod records;
@@ -17,6 +18,7 @@ mod types;
 use std::time::{Duration, Instant};
 
 use skep::{BuildError, Input, Instance, Object, Options, Outcome, Program, RunError, Step, Target, Trace, Trap};
+use skep_object::{MapSize, ProgramRef};
 
 use super::Io;
 use crate::cli::Format;
@@ -95,10 +97,33 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
 fn open(args: &Args) -> Result<Object, Failure> {
     let cannot = || format!("cannot read the object `{}`", args.object.display());
     let mut object = Object::open(&args.object, &Options::default()).map_err(|error| Failure::usage(error).within(cannot()))?;
+    for text in &args.resize {
+        resize(&mut object, text).map_err(|failure| failure.within(format!("--resize '{text}'")))?;
+    }
     for text in &args.global {
         super::set_global(&mut object, text)?;
     }
     Ok(object)
+}
+
+/// `--resize NAME.max_entries=N,NAME.value_size=N`.
+fn resize(object: &mut Object, text: &str) -> Result<(), Failure> {
+    for Assignment { path, value } in Assignment::list(text).map_err(Wrong::from)? {
+        let (name, field) = path.rsplit_once('.').unwrap_or((&path, "max_entries"));
+        let number = value.parse().map(Some);
+        let number = number.map_err(|_| Wrong::Field { what: "a map", field: field.to_owned(), value })?;
+        let size = match field {
+            "max_entries" => MapSize { max_entries: number, ..MapSize::default() },
+            "key_size" => MapSize { key_size: number, ..MapSize::default() },
+            "value_size" => MapSize { value_size: number, ..MapSize::default() },
+            _ => {
+                let known = ["max_entries", "key_size", "value_size"].map(str::to_owned).to_vec();
+                return Err(Wrong::NoField { what: "a map".into(), field: field.to_owned(), known }.into());
+            }
+        };
+        object.resize_map(name, size).map_err(Failure::usage)?;
+    }
+    Ok(())
 }
 
 /// The entry function of the program that a word means: its function, its section, or what it is attached to.
@@ -172,6 +197,13 @@ fn unbuildable(error: BuildError) -> Failure {
     }
 }
 
+/// The programs with the type that a section of a name has.
+fn typed<'o>(programs: Vec<ProgramRef<'o>>, section: &str) -> Result<Vec<ProgramRef<'o>>, Failure> {
+    let found =
+        skep_linux::section(section).ok_or_else(|| Failure::usage(format!("--type {section}: no section is called so")))?;
+    Ok(programs.into_iter().map(|program| program.as_type(found.row.prog_type, found.row.attach_type)).collect())
+}
+
 /// Programs that `--map` puts into maps, for tail calls.
 fn called(args: &Args, object: &Object) -> impl Iterator<Item = String> {
     // What is no assignment is told of when it is carried out.
@@ -198,7 +230,12 @@ impl<'a> Session<'a> {
                 wanted.push(name);
             }
         }
-        let mut builder = Instance::builder(target).world(world).object_programs(object, &wanted).map_err(unbuildable)?;
+        let refs = wanted.iter().map(|name| object.program(name)).collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
+        let refs = match &args.section {
+            Some(section) => typed(refs, section)?,
+            None => refs,
+        };
+        let mut builder = Instance::builder(target).world(world).programs_of(object, &refs).map_err(unbuildable)?;
         if let Some(budget) = args.budget {
             builder = builder.budget(budget);
         }
@@ -253,6 +290,18 @@ impl<'a> Session<'a> {
         }
         for assignment in task {
             self.scene.set(world, &Assignment { path: format!("task.{}", assignment.path), ..assignment })?;
+        }
+        type Make = fn(&mut skep::World, &str) -> Result<(), Wrong>;
+        let made: [(&str, &[String], Make); 4] = [
+            ("device", &args.devices, net::device),
+            ("route", &args.routes, net::route),
+            ("neighbour", &args.neighbours, net::neighbour),
+            ("cgroup", &args.cgroups, net::cgroup),
+        ];
+        for (option, texts, make) in made {
+            for text in texts {
+                make(world, text).map_err(|wrong| Failure::from(wrong).within(format!("--{option} '{text}'")))?;
+            }
         }
         for text in &args.objects {
             self.scene.make(world, text).map_err(|wrong| Failure::from(wrong).within(format!("--object '{text}'")))?;
