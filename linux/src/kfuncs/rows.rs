@@ -68,8 +68,8 @@ pub(super) const ROWS: &[KfuncRow] = &[
     KfuncRow::new("bpf_cgroup_release", GENERIC, Release::new(6, 2)).release(),
     KfuncRow::new("bpf_task_get_cgroup1", GENERIC, Release::new(6, 8)).acquire().rcu().ret_null(),
     KfuncRow::new("bpf_task_under_cgroup", GENERIC, Release::new(6, 5)).rcu(),
-    KfuncRow::new("css_rstat_flush", TRACING, Release::new(6, 2)).sleepable(),
-    KfuncRow::new("css_rstat_updated", TRACING, Release::new(6, 2)),
+    KfuncRow::new("css_rstat_flush", TRACING, Release::new(6, 16)).sleepable(),
+    KfuncRow::new("css_rstat_updated", TRACING, Release::new(6, 16)),
     // CPU masks.
     KfuncRow::new("bpf_cpumask_acquire", TRACING_SYSCALL, Release::new(6, 3)).acquire().trusted_args(),
     KfuncRow::new("bpf_cpumask_and", TRACING_SYSCALL, Release::new(6, 3)).rcu(),
@@ -236,7 +236,7 @@ pub(super) const ROWS: &[KfuncRow] = &[
     KfuncRow::new("bpf_wq_set_callback_impl", Users::ALL, Release::new(6, 10)).role(Role::WqCallback),
     KfuncRow::new("bpf_wq_start", Users::ALL, Release::new(6, 10)),
     // Strings.
-    KfuncRow::new("bpf_strcasecmp", Users::ALL, Release::new(6, 17)),
+    KfuncRow::new("bpf_strcasecmp", Users::ALL, Release::new(6, 18)),
     KfuncRow::new("bpf_strchr", Users::ALL, Release::new(6, 17)),
     KfuncRow::new("bpf_strchrnul", Users::ALL, Release::new(6, 17)),
     KfuncRow::new("bpf_strcmp", Users::ALL, Release::new(6, 17)),
@@ -260,6 +260,6 @@ pub(super) const ROWS: &[KfuncRow] = &[
     KfuncRow::new("bpf_map_sum_elem_count", Users::ALL, Release::new(6, 6)).trusted_args(),
     KfuncRow::new("bpf_session_cookie", SESSION, Release::new(6, 10)),
     KfuncRow::new("bpf_session_is_return", SESSION, Release::new(6, 10)),
-    KfuncRow::new("bpf_stream_vprintk_impl", Users::ALL, Release::new(6, 17)).trusted_args(),
+    KfuncRow::new("bpf_stream_vprintk_impl", Users::ALL, Release::new(6, 18)).trusted_args(),
     KfuncRow::new("crash_kexec", GENERIC, Release::new(6, 1)).destructive(),
 ];
