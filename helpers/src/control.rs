@@ -16,7 +16,7 @@ helpers! {
 }
 
 /// `BPF_MAX_LOOPS`.
-const MAX_LOOPS: u32 = 8 << 20;
+const MAX_LOOPS: u64 = 8 << 20;
 
 /// `(ctx, map, index)`. Where there is nothing to call, the program goes on.
 fn tail_call(c: &mut Call<'_>) -> Done {
@@ -29,22 +29,22 @@ fn tail_call(c: &mut Call<'_>) -> Done {
     }
 }
 
-/// `(nr_loops, callback, callback_ctx, flags)`: the number of iterations that ran.
+/// `(nr_loops, callback, callback_ctx, flags)`: the number of iterations that ran. The verifier writes the loop into programs that call
+/// this without flags: the number then counts with all its bits, and the error has 32.
 fn repeat(c: &mut Call<'_>) -> Done {
-    let [_, callback, passed, flags, _] = c.args;
-    let count = c.arg32(1);
+    let [count, callback, passed, flags, _] = c.args;
     if flags != 0 {
         return Err(Errno::EINVAL.into());
     }
     if count > MAX_LOOPS {
-        return Err(Errno::E2BIG.into());
+        return Ok(crate::call::as_int(Errno::E2BIG));
     }
-    for i in 0..u64::from(count) {
+    for i in 0..count {
         if c.machine.call(callback, [i, passed, 0, 0, 0])? != 0 {
             return Ok(i + 1);
         }
     }
-    Ok(u64::from(count))
+    Ok(count)
 }
 
 /// `(map, callback, callback_ctx, flags)`: the number of elements that the callback saw.

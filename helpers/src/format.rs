@@ -12,6 +12,7 @@ use skep_world::Symbols;
 
 use crate::raw::{self, Space};
 pub(crate) use number::{Spec, number};
+pub(crate) use pointer::hash;
 
 /// Bytes for the arguments of one call, strings included.
 const ARG_BYTES: usize = 512;

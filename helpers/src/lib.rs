@@ -39,6 +39,7 @@ mod probe;
 mod redirect;
 mod ringbuf;
 mod route;
+mod show;
 mod skb;
 mod stack;
 mod storage;

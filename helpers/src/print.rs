@@ -1,14 +1,19 @@
 //! Bodies: text.
 
+use skep_btf::TypeId;
 use skep_linux::Errno;
 
 use crate::call::{Call, Done, Fail, helpers};
 use crate::format::{Prepared, Sources, prepare};
+use crate::raw::{self, Space};
+use crate::show;
 
 helpers! {
     6 "bpf_trace_printk" => trace_printk,
     126 "bpf_seq_printf" => seq_printf,
     127 "bpf_seq_write" => seq_write,
+    149 "bpf_snprintf_btf" => snprintf_btf,
+    150 "bpf_seq_printf_btf" => seq_printf_btf,
     165 "bpf_snprintf" => snprintf,
     177 "bpf_trace_vprintk" => trace_vprintk,
 }
@@ -107,4 +112,40 @@ fn seq_printf(c: &mut Call<'_>) -> Done {
 fn seq_write(c: &mut Call<'_>) -> Done {
     let text = c.bytes(2, u64::from(c.arg32(3)))?;
     append(c, &text)
+}
+
+/// The object that the `struct btf_ptr` at argument `n` names, as text of at most `room` bytes; its size is argument `n + 1`, the flags are
+/// argument `n + 2`.
+fn object_text(c: &mut Call<'_>, n: usize, room: usize) -> Result<show::Text, Fail> {
+    /// `sizeof(struct btf_ptr)`.
+    const SIZE: u32 = 16;
+    let (size, flags) = (c.arg32(n + 1), c.arg(n + 2));
+    if flags & !show::FLAGS != 0 || size != SIZE {
+        return Err(Errno::EINVAL.into());
+    }
+    let (addr, id) = (c.load(n, 0, 8)?, TypeId(c.load(n, 8, 4)? as u32));
+    if id.is_void() {
+        return Err(Errno::EINVAL.into());
+    }
+    let btf = c.world().target.btf.clone().ok_or_else(|| c.not_simulated("types of a target without BTF"))?;
+    let size = btf.size_of(id).map_err(|error| c.bad(n, error))?;
+    let data = raw::bytes(c.memory(), Space::Kernel, addr, size.into()).ok_or(Errno::EFAULT)?;
+    show::show(&btf, id, &data, flags, room).map_err(|kind| c.not_simulated(format_args!("a type of kind {}", kind.0.name())))
+}
+
+/// `(str, str_size, ptr, btf_ptr_size, flags)`: the length without the NUL, had there been room.
+fn snprintf_btf(c: &mut Call<'_>) -> Done {
+    let size = c.arg32(2) as usize;
+    let mut text = object_text(c, 3, size.saturating_sub(1))?;
+    if size > 0 {
+        text.bytes.push(0);
+        c.write(1, &text.bytes)?;
+    }
+    Ok(text.len as u64)
+}
+
+/// `(m, ptr, btf_ptr_size, flags)`.
+fn seq_printf_btf(c: &mut Call<'_>) -> Done {
+    let text = object_text(c, 2, SEQ_BYTES)?;
+    append(c, &text.bytes)
 }

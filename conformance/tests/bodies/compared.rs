@@ -35,8 +35,14 @@ fn packet() -> Vec<u8> {
     (0..PACKET as u8).collect()
 }
 
+/// The end of a log, where the reason is.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
 fn in_kernel(program: &Program) -> Result<Left, String> {
-    let loaded = Loaded::create(program, LogLevel::OnFailure).map_err(|e| e.to_string())?;
+    let loaded = Loaded::create(program, LogLevel::OnFailure).map_err(|e| end_of(&e.to_string()))?;
     let data = if has_packet(program.prog_type) { packet() } else { Vec::new() };
     let input = TestRun { data, ..TestRun::default() };
     let ran = loaded.prog.test_run(&input).map_err(|e| format!("test run: {e}"))?;

@@ -18,14 +18,19 @@ pub(super) fn plain(spec: Spec, addr: u64) -> Piece {
 
 /// What stands for an address that is not to be known: a number of 32 bits that is the same for the same address. NULL and errors
 /// are shown as they are. The kernel's numbers depend on a key that it draws at boot; these do not.
-pub(super) fn hashed(spec: Spec, addr: u64) -> Piece {
+pub(crate) fn hash(addr: u64) -> u64 {
     if addr == 0 || addr >= MAX_ERRNO.wrapping_neg() {
-        return plain(spec, addr);
+        return addr;
     }
     let mut z = addr.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    plain(spec, (z ^ (z >> 31)) >> 32)
+    (z ^ (z >> 31)) >> 32
+}
+
+/// An address by its hash.
+pub(super) fn hashed(spec: Spec, addr: u64) -> Piece {
+    plain(spec, hash(addr))
 }
 
 /// The symbol at an address, with offset and size if asked for; the address where there is none.
