@@ -31,29 +31,19 @@ pub enum HexError {
 /// [`HexError`], with its column.
 pub fn decode(text: &str) -> Result<Vec<u8>, HexError> {
     let mut bytes = Vec::with_capacity(text.len() / 2);
-    let mut first: Option<(usize, u32)> = None;
-    for (index, c) in text.chars().enumerate() {
-        let column = index + 1;
-        if c.is_whitespace() {
-            if let Some((column, _)) = first {
-                return Err(HexError::Half { column });
-            }
-            continue;
+    let mut column = 1;
+    for word in text.split(char::is_whitespace) {
+        let length = word.chars().count();
+        if let Some((index, found)) = word.chars().enumerate().find(|(_, c)| !c.is_ascii_hexdigit()) {
+            return Err(HexError::Digit { column: column + index, found });
         }
-        let digit = c.to_digit(16).ok_or(HexError::Digit { column, found: c })?;
-        match first.take() {
-            None => first = Some((column, digit)),
-            Some((_, high)) => bytes.push((high << 4 | digit) as u8),
-        }
+        bytes.extend(::hex::decode(word).map_err(|_| HexError::Half { column: column + length - 1 })?);
+        column += length + 1;
     }
-    match first {
-        Some((column, _)) => Err(HexError::Half { column }),
-        None => Ok(bytes),
-    }
+    Ok(bytes)
 }
 
 /// Bytes as digits without space.
 pub fn encode(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    ::hex::encode(bytes)
 }

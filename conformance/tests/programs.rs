@@ -77,7 +77,7 @@ fn every_source_has_an_object_and_cases_for_each_program() {
     assert_eq!(
         objects.iter().filter(has_programs).collect::<BTreeSet<_>>(),
         cases.iter().collect(),
-        "every object has its cases"
+        "every object needs a file of cases: see the README of this crate"
     );
     for suite in suites() {
         let run: BTreeSet<&str> =
