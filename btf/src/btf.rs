@@ -136,6 +136,16 @@ impl Btf {
         rest.split_once('\0').map(|(text, _)| text)
     }
 
+    /// Whether a string begins at an offset. It ends somewhere: the section ends with a NUL.
+    pub(crate) fn has_string(&self, offset: u32) -> bool {
+        let inner = &*self.inner;
+        match (offset.checked_sub(inner.first_string), &inner.base) {
+            (Some(at), _) => (at as usize) < inner.strings.len() && inner.strings.is_char_boundary(at as usize),
+            (None, Some(base)) => base.has_string(offset),
+            (None, None) => false,
+        }
+    }
+
     /// A string whose offset was checked when the BTF was read. An offset inside a character, which only a hostile BTF has, reads as
     /// the empty string.
     pub(crate) fn name_at(&self, offset: u32) -> &str {

@@ -154,6 +154,14 @@ pub enum TypeProblem {
     /// A name that does not exist.
     #[error("string offset {0} is out of range")]
     NoSuchString(u32),
+    /// A name of more bytes than names have, of which a few could be made very many types.
+    #[error("the name at string offset {offset} is longer than {most} bytes")]
+    LongName {
+        /// Where it begins.
+        offset: u32,
+        /// The most bytes a name may have.
+        most: usize,
+    },
     /// The type contains itself by value or is an alias of itself.
     #[error("contains itself")]
     Loop,

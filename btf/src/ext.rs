@@ -53,6 +53,14 @@ pub enum ExtProblem {
     /// A string that does not exist.
     #[error("string offset {0} is out of range")]
     NoSuchString(u32),
+    /// A name or an access path of more bytes than there is a use for.
+    #[error("the string at offset {offset} is longer than {most} bytes")]
+    LongString {
+        /// Where it begins.
+        offset: u32,
+        /// The most bytes it may have.
+        most: usize,
+    },
     /// A type that does not exist.
     #[error("type {0} does not exist")]
     NoSuchType(TypeId),
@@ -63,6 +71,11 @@ pub enum ExtProblem {
     #[error("unknown CO-RE relocation kind {0}")]
     UnknownRelo(u32),
 }
+
+/// Most bytes of an ELF section's name.
+const MAX_SECTION: usize = 512;
+/// Most bytes of an access path: loaders take 64 numbers.
+const MAX_ACCESS: usize = 1024;
 
 /// The records of one ELF section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,8 +271,14 @@ impl<'a> Part<'a> {
         Ok(word(self.take(4)?, 0))
     }
 
-    fn string(&self, at: u32, offset: u32) -> Result<&'a str, ExtError> {
-        self.btf.string(offset).map_err(|_| self.error(at, ExtProblem::NoSuchString(offset)))
+    fn has_string(&self, at: u32, offset: u32) -> Result<(), ExtError> {
+        if self.btf.has_string(offset) { Ok(()) } else { Err(self.error(at, ExtProblem::NoSuchString(offset))) }
+    }
+
+    /// A string that is copied: many records may name one, so that it must be short.
+    fn string(&self, at: u32, offset: u32, most: usize) -> Result<&'a str, ExtError> {
+        let text = self.btf.string(offset).map_err(|_| self.error(at, ExtProblem::NoSuchString(offset)))?;
+        if text.len() > most { Err(self.error(at, ExtProblem::LongString { offset, most })) } else { Ok(text) }
     }
 
     fn type_id(&self, at: u32, id: u32) -> Result<TypeId, ExtError> {
@@ -289,7 +308,7 @@ impl<'a> Part<'a> {
         while self.at < self.end {
             let at = self.at;
             let (name, count) = (self.number()?, self.number()?);
-            let section = self.string(at, name)?.to_owned();
+            let section = self.string(at, name, MAX_SECTION)?.to_owned();
             if count == 0 {
                 return Err(self.error(at + 4, ExtProblem::NoRecords));
             }
@@ -355,8 +374,8 @@ impl BtfExt {
             })?,
             line_info: part(16, "line_info")?.sections(16, |part, at, bytes| {
                 let (file_off, text_off, place) = (word(bytes, 4), word(bytes, 8), word(bytes, 12));
-                part.string(at + 4, file_off)?;
-                part.string(at + 8, text_off)?;
+                part.has_string(at + 4, file_off)?;
+                part.has_string(at + 8, text_off)?;
                 let insn_off = part.insn_off(at, word(bytes, 0))?;
                 Ok(LineInfo { insn_off, file_off, text_off, line: place >> 10, column: (place & 0x3ff) as u16 })
             })?,
@@ -367,7 +386,7 @@ impl BtfExt {
                     insn_off: part.insn_off(at, word(bytes, 0))?,
                     type_id: part.type_id(at + 4, word(bytes, 4))?,
                     access_off,
-                    access: part.string(at + 8, access_off)?.to_owned(),
+                    access: part.string(at + 8, access_off, MAX_ACCESS)?.to_owned(),
                     kind,
                 })
             })?,

@@ -12,6 +12,9 @@ pub(crate) const HEADER_LEN: u32 = 24;
 /// Most types a BTF may have; the limit is the kernel's.
 pub(crate) const MAX_TYPES: u32 = 0x000f_ffff;
 
+/// Most bytes of a name. The kernel keeps 511 of those that it checks; values of declaration tags may be longer.
+pub(crate) const MAX_NAME: usize = 4096;
+
 /// Where the two sections lie, in bytes from the start of the data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sections {
@@ -96,6 +99,9 @@ struct Pass<'a> {
     end: u32,
     first_id: u32,
     strings_len: u32,
+    /// The string section, and where it begins in the strings of base and this together.
+    strings: &'a [u8],
+    first_string: u32,
     offsets: Vec<u32>,
     /// The largest id referred to, and the record that does.
     largest: (u32, usize),
@@ -113,7 +119,15 @@ impl Pass<'_> {
     }
 
     fn name(&self, index: usize, offset: u32) -> Result<(), BtfError> {
-        if offset < self.strings_len { Ok(()) } else { Err(self.error(index, TypeProblem::NoSuchString(offset))) }
+        if offset >= self.strings_len {
+            return Err(self.error(index, TypeProblem::NoSuchString(offset)));
+        }
+        // Names of the base were checked with it.
+        let rest = offset.checked_sub(self.first_string).map_or(&[][..], |at| &self.strings[at as usize..]);
+        if rest.len() > MAX_NAME && !rest[..=MAX_NAME].contains(&0) {
+            return Err(self.error(index, TypeProblem::LongName { offset, most: MAX_NAME }));
+        }
+        Ok(())
     }
 
     /// Reads the record at `at`; returns its length.
@@ -200,6 +214,8 @@ pub(crate) fn parse(raw: Arc<[u8]>, base: Option<Btf>) -> Result<Btf, BtfError> 
         end: sections.types.1,
         first_id,
         strings_len: first_string.saturating_add(strings.len() as u32),
+        strings: strings.as_bytes(),
+        first_string,
         // A guess from the average record; the vector grows if it falls short.
         offsets: Vec::with_capacity((sections.types.1 - sections.types.0) as usize / 24),
         largest: (0, 0),

@@ -1,7 +1,10 @@
 //! Types that no compiler writes.
 
 use skep_btf::value::ValueError;
-use skep_btf::{BtfBuilder, BtfError, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId, TypeProblem, Value};
+use skep_btf::{
+    BtfBuilder, BtfError, BtfExt, ExtError, ExtProblem, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId, TypeProblem,
+    Value,
+};
 
 fn refused_as_loop(builder: &BtfBuilder) {
     let error = builder.build().unwrap_err();
@@ -62,4 +65,39 @@ fn values_are_no_larger_than_their_bytes_justify() {
     let btf = b.build().unwrap();
     assert_eq!(btf.read(many, &[]), Err(ValueError::TooLarge { id: many }));
     assert!(matches!(btf.read(some, &[]), Ok(Value::Array(elements)) if elements.len() == 100));
+}
+
+#[test]
+fn names_that_many_types_could_share_are_short() {
+    let mut b = BtfBuilder::new();
+    b.int("a", 4, IntEncoding::Signed);
+    b.add(TypeDef::Float { name: "x".repeat(4096), size: 8 });
+    assert!(b.build().is_ok());
+    b.add(TypeDef::Float { name: "y".repeat(4097), size: 8 });
+    let error = b.build().unwrap_err();
+    assert!(matches!(error, BtfError::Type { id: TypeId(3), problem: TypeProblem::LongName { .. }, .. }), "{error}");
+}
+
+/// `.BTF.ext` with one CO-RE relocation whose access path is the string at an offset.
+fn relocation(section: u32, access: u32) -> Vec<u8> {
+    let mut bytes = vec![0x9f, 0xeb, 1, 0];
+    let mut words = vec![32u32, 0, 0, 0, 0, 0, 4 + 8 + 16];
+    words.extend([16, section, 1, 0, 1, access, 0]);
+    bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn strings_that_many_records_could_share_are_short() {
+    let mut b = BtfBuilder::new();
+    b.int("int", 4, IntEncoding::Signed);
+    let (section, short) = (b.string("xdp"), b.string("0:1"));
+    let (long_section, long) = (b.string(&"s".repeat(513)), b.string(&"0:".repeat(513)));
+    let btf = b.build().unwrap();
+    let parse = |section, access| BtfExt::parse(&relocation(section, access), &btf);
+    assert_eq!(parse(section, short).unwrap().core_relos[0].records[0].access, "0:1");
+    for (section, access) in [(section, long), (long_section, short)] {
+        let error = parse(section, access).unwrap_err();
+        assert!(matches!(error, ExtError::Part { problem: ExtProblem::LongString { .. }, .. }), "{error}");
+    }
 }

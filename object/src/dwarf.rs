@@ -16,7 +16,9 @@ pub(crate) type Lines = HashMap<usize, Vec<Line>>;
 /// Sections of code are kept apart in addresses: the section's index is above this bit, bytes into it are below.
 const SECTION_SHIFT: u32 = 40;
 /// Longest path of a source file that is kept.
-const MAX_PATH: usize = 4096;
+const MAX_PATH: usize = 1024;
+/// Files of one line program that are named.
+const MAX_FILES: usize = 1 << 14;
 
 /// What is added where, by offset into one section of debug information.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +88,10 @@ impl<'r> Files<'r> {
         if let Some(name) = self.names.get(&number) {
             return Ok(name.clone());
         }
-        let name: Arc<str> = self.path(header, number)?.into();
+        if self.names.len() >= MAX_FILES {
+            return Ok(Arc::default());
+        }
+        let name: Arc<str> = self.path(header, number)?.chars().take(MAX_PATH).collect::<String>().into();
         self.names.insert(number, name.clone());
         Ok(name)
     }

@@ -1,5 +1,6 @@
 //! ELF64 relocatable files, little-endian: sections, symbols, relocations. Every error names the place in the file.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// ELF that cannot be read. Offsets are bytes from the start of the file.
@@ -53,7 +54,7 @@ pub enum ElfError {
         value: u64,
     },
     /// A string table has no string there.
-    #[error("string table (section {table}): no string at offset {offset} for {of}")]
+    #[error("string table (section {table}): no string of at most 2048 bytes at offset {offset} for {of}")]
     String {
         /// Index of the string table.
         table: usize,
@@ -184,6 +185,8 @@ pub(crate) struct Relocation {
 pub(crate) struct Elf<'a> {
     pub(crate) sections: Vec<Section<'a>>,
     pub(crate) symbols: Vec<Symbol<'a>>,
+    /// The first section of each name.
+    by_name: HashMap<&'a str, usize>,
 }
 
 fn u16_at(data: &[u8], at: usize) -> u16 {
@@ -207,10 +210,13 @@ fn bytes<'a>(data: &'a [u8], what: &'static str, start: u64, len: u64) -> Result
     Ok(&data[start as usize..end as usize])
 }
 
+/// Most bytes of a name of a section or symbol. Many may share one string, and names are copied.
+const MAX_NAME: usize = 2048;
+
 /// The string of a string table that begins at an offset.
 fn string<'a>(table: &Section<'a>, offset: u64, of: impl FnOnce() -> String) -> Result<&'a str, ElfError> {
     let found = usize::try_from(offset).ok().and_then(|at| table.data.get(at..)).and_then(|rest| {
-        let end = rest.iter().position(|b| *b == 0)?;
+        let end = rest.iter().take(MAX_NAME + 1).position(|b| *b == 0)?;
         std::str::from_utf8(&rest[..end]).ok()
     });
     found.ok_or_else(|| ElfError::String { table: table.index, offset, of: of() })
@@ -350,12 +356,16 @@ impl<'a> Elf<'a> {
         check_header(data)?;
         let (sections, _) = section_headers(data)?;
         let symbols = symbols(&sections)?;
-        Ok(Elf { sections, symbols })
+        let mut by_name = HashMap::new();
+        for section in &sections {
+            by_name.entry(section.name).or_insert(section.index);
+        }
+        Ok(Elf { sections, symbols, by_name })
     }
 
     /// The first section of this name.
     pub(crate) fn section(&self, name: &str) -> Option<&Section<'a>> {
-        self.sections.iter().find(|s| s.name == name)
+        self.by_name.get(name).map(|index| &self.sections[*index])
     }
 
     /// The name of a symbol, or of the section that it stands for.

@@ -121,6 +121,10 @@ fn find_string(strings: &[u8], wanted: &str) -> Option<usize> {
 pub(crate) fn externs(patch: &mut Patch<'_>, externs: &[Extern], dummy: Option<TypeId>) -> Result<(), ObjectError> {
     let btf = patch.btf;
     let int = int_type(btf);
+    let mut by_name: HashMap<&str, &Extern> = HashMap::new();
+    for found in externs {
+        by_name.entry(&found.name).or_insert(found);
+    }
     for section in datasecs(btf).filter(|section| [KSYMS, KCONFIG].contains(&section.name())) {
         if !externs.iter().any(|e| e.section == section.id()) {
             continue;
@@ -129,7 +133,7 @@ pub(crate) fn externs(patch: &mut Patch<'_>, externs: &[Extern], dummy: Option<T
         for (nth, var) in section.vars().enumerate() {
             let entry = 12 + nth * 12;
             let name = btf.name(var.ty);
-            let Some(found) = externs.iter().find(|e| e.name == name) else {
+            let Some(found) = by_name.get(name) else {
                 let problem = ExternProblem::NoSymbol(section.name().to_owned());
                 return Err(ObjectError::Extern { name: name.to_owned(), problem });
             };

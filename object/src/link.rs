@@ -471,8 +471,16 @@ impl<'a> Linker<'a> {
     }
 
     fn string(&mut self, btf: &Btf, offset: u32) -> Arc<str> {
-        self.strings.entry(offset).or_insert_with(|| btf.string(offset).unwrap_or_default().into()).clone()
+        let text = || shortened(btf.string(offset).unwrap_or_default()).into();
+        self.strings.entry(offset).or_insert_with(text).clone()
     }
+}
+
+/// The beginning of a text that is only shown: a file or a line of source.
+fn shortened(text: &str) -> &str {
+    const MOST: usize = 1024;
+    let end = (0..=MOST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// Gives every map that is named an index, in the order of the instructions.

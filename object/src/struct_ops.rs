@@ -1,5 +1,7 @@
 //! Struct_ops: kernel structs of functions that an object fills in.
 
+use std::collections::HashMap;
+
 use skep_btf::{Btf, Kind, Type, TypeId};
 
 use crate::elf::{Elf, Place};
@@ -28,15 +30,22 @@ pub struct StructOps {
 
 const SECTIONS: [&str; 4] = [".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link"];
 
+/// Names of the members that are pointers, by their offset, for each struct.
+type Pointers<'a> = HashMap<TypeId, HashMap<u64, &'a str>>;
+
+fn pointers(btf: &Btf, structure: TypeId) -> HashMap<u64, &str> {
+    let Some(Type::Struct(s)) = btf.get(structure) else { return HashMap::new() };
+    let plain = s.members().filter(|m| m.bitfield.is_none() && btf.kind(btf.resolve(m.ty)) == Kind::Ptr);
+    plain.map(|m| (u64::from(m.bit_offset / 8), m.name)).collect()
+}
+
 /// Which member of which variable lies at an offset.
-fn member_at(btf: &Btf, ops: &[(u32, StructOps)], offset: u64) -> Option<(usize, String)> {
+fn member_at<'a>(btf: &'a Btf, ops: &[(u32, StructOps)], known: &mut Pointers<'a>, offset: u64) -> Option<(usize, String)> {
     let index = ops.partition_point(|(start, _)| u64::from(*start) <= offset).checked_sub(1)?;
     let (start, found) = &ops[index];
-    let Some(Type::Struct(s)) = btf.get(found.type_id) else { return None };
-    let into = offset - u64::from(*start);
-    let member = s.members().find(|m| m.bitfield.is_none() && u64::from(m.bit_offset / 8) == into)?;
-    let pointer = btf.resolve(member.ty);
-    (btf.kind(pointer) == Kind::Ptr).then(|| (index, member.name.to_owned()))
+    let members = known.entry(found.type_id).or_insert_with(|| pointers(btf, found.type_id));
+    let name = members.get(&(offset - u64::from(*start)))?;
+    Some((index, (*name).to_owned()))
 }
 
 pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>, functions: &[Function]) -> Result<Vec<StructOps>, ObjectError> {
@@ -62,6 +71,7 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>, functions: &[Function]) 
                 },
             ));
         }
+        let mut known = Pointers::new();
         for table in elf.relocations_of(section.index) {
             for reloc in elf.relocations(table)? {
                 let symbol = &elf.symbols[reloc.symbol];
@@ -71,7 +81,8 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&Btf>, functions: &[Function]) 
                     symbol: elf.symbol_name(symbol).to_owned(),
                     problem,
                 };
-                let (index, member) = member_at(btf, &ops, reloc.offset).ok_or_else(|| error(RelocationProblem::NoSlot))?;
+                let (index, member) =
+                    member_at(btf, &ops, &mut known, reloc.offset).ok_or_else(|| error(RelocationProblem::NoSlot))?;
                 let Place::Section(code) = symbol.place else { return Err(error(RelocationProblem::SlotProgram)) };
                 let program = functions::starting_at(functions, code, (symbol.value / 8) as i64);
                 let program =

@@ -25,7 +25,7 @@ struct Search<'a> {
     steps: u32,
 }
 
-const MAX_STEPS: u32 = 100_000;
+const MAX_STEPS: u32 = 10_000;
 
 impl Search<'_> {
     fn full(&mut self) -> bool {

@@ -1,5 +1,6 @@
 //! Maps defined by the types of variables in `.maps`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use skep_btf::{Btf, Kind, Linkage, Member, Type, TypeId};
@@ -151,7 +152,22 @@ fn build(name: &str, parts: Parts, btf: &Arc<Btf>) -> Result<MapDef, MapProblem>
     Ok(def)
 }
 
-fn define(btf: &Arc<Btf>, section: &Section<'_>, var: skep_btf::SecVar) -> Result<MapDef, MapProblem> {
+/// The same definition under another name.
+fn renamed(def: &MapDef, name: &str) -> MapDef {
+    let mut def = MapDef { name: name.to_owned(), ..def.clone() };
+    if let Some(inner) = &mut def.inner {
+        Arc::make_mut(inner).name = format!("{name}.inner");
+    }
+    def
+}
+
+/// The map of a variable. Many variables may have one struct, which is read once.
+fn define(
+    btf: &Arc<Btf>,
+    section: &Section<'_>,
+    var: skep_btf::SecVar,
+    known: &mut HashMap<TypeId, MapDef>,
+) -> Result<MapDef, MapProblem> {
     if u64::from(var.offset) + u64::from(var.size) > section.size {
         return Err(MapProblem::OutOfSection(section.size));
     }
@@ -166,7 +182,12 @@ fn define(btf: &Arc<Btf>, section: &Section<'_>, var: skep_btf::SecVar) -> Resul
     if btf.size_of(definition).is_ok_and(|size| size > var.size) {
         return Err(MapProblem::StructSize);
     }
-    build(decl.name, read(btf, definition, false)?, btf)
+    if let Some(def) = known.get(&definition) {
+        return Ok(renamed(def, decl.name));
+    }
+    let def = build(decl.name, read(btf, definition, false)?, btf)?;
+    known.insert(definition, def.clone());
+    Ok(def)
 }
 
 pub(super) fn collect(source: &Source<'_>, maps: &mut Maps) -> Result<(), ObjectError> {
@@ -177,6 +198,7 @@ pub(super) fn collect(source: &Source<'_>, maps: &mut Maps) -> Result<(), Object
         return Err(ObjectError::Section { section: MAPS.to_owned(), offset: section.offset, problem });
     };
     let mut arena: Option<String> = None;
+    let mut known = HashMap::new();
     for var in datasec.vars() {
         let error = |problem| ObjectError::Map {
             map: btf.name(var.ty).to_owned(),
@@ -184,7 +206,7 @@ pub(super) fn collect(source: &Source<'_>, maps: &mut Maps) -> Result<(), Object
             offset: var.offset.into(),
             problem: Box::new(problem),
         };
-        let def = define(btf, section, var).map_err(error)?;
+        let def = define(btf, section, var, &mut known).map_err(error)?;
         if def.map_type == MapType::Arena {
             if let Some(first) = arena {
                 return Err(error(MapProblem::SecondArena(first)));
