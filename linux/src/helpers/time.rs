@@ -3,7 +3,7 @@
 use super::shape::{HelperRow, Needs, Proto, Ret};
 use crate::ProgType::{
     CgroupSkb, CgroupSock, CgroupSockAddr, CgroupSysctl, FlowDissector, LwtIn, LwtOut, LwtSeg6local, LwtXmit, SchedAct, SchedCls,
-    SkLookup, SkMsg, SkReuseport, SkSkb, SockOps, SocketFilter, Xdp,
+    SkLookup, SkMsg, SkReuseport, SkSkb, SockOps, SocketFilter, StructOps, Xdp,
 };
 use crate::sets::Users;
 use crate::target::Release;
@@ -46,6 +46,7 @@ pub(super) const ROWS: &[HelperRow] = &[
                 LwtIn,
                 LwtOut,
                 LwtXmit,
+                StructOps,
                 SockOps,
                 SkSkb,
                 SkMsg,

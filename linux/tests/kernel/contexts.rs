@@ -1,9 +1,11 @@
 //! The rows of contexts, held against the kernel of this host.
 
+use std::os::fd::{AsFd, AsRawFd};
+
 use crate::ask::{EXIT, Kind, can_ask, insn, kinds, set};
-use skep_kernel::LogLevel;
+use skep_kernel::{LogLevel, Map, MapSpec};
 use skep_linux::contexts::{self, Access, Object, Yields};
-use skep_linux::{Arch, AttachType, ProgType};
+use skep_linux::{Arch, AttachType, MapType, ProgType};
 
 const SIZES: [(u8, u8, u8); 4] = [(1, 0x71, 0x73), (2, 0x69, 0x6b), (4, 0x61, 0x63), (8, 0x79, 0x7b)];
 
@@ -41,6 +43,13 @@ fn yields_as(state: &str) -> Option<Yields> {
         "sock_common_or_null" => Yields::SockCommonOrNull,
         "sock" => Yields::Sock,
         "sock_or_null" => Yields::SockOrNull,
+        // The element 0 of a map of such sockets.
+        "xdp_sock" => {
+            let key = [insn(0x62, 10, 0, -4, 0), insn(0xbf, 2, 10, 0, 0), insn(0x07, 2, 0, 0, -4)];
+            let map = [insn(0x18, 1, 1, 0, sockets.as_fd().as_raw_fd()), insn(0, 0, 0, 0, 0)];
+            let found = [call(1), unless_null(0, 2), set(0, 0), EXIT, insn(0xbf, 1, 0, 0, 0)];
+            return (ProgType::Xdp, key.into_iter().chain(map).chain(found).collect());
+        }
         "flow_keys" => Yields::FlowKeys,
         "tp_buffer" => Yields::TracepointBuffer,
         "trusted_ptr_nf_hook_state" => Yields::Btf("nf_hook_state"),
@@ -96,7 +105,7 @@ fn every_access_is_allowed_or_refused_as_the_kernel_does() {
 }
 
 /// Instructions that put a pointer to the object into `r1`, in a program of this type.
-fn way_to(object: &Object) -> (ProgType, Vec<skep_isa::RawInsn>) {
+fn way_to(object: &Object, sockets: &Map) -> (ProgType, Vec<skep_isa::RawInsn>) {
     let call = |id| insn(0x85, 0, 0, 0, id);
     let unless_null = |reg, skip| insn(0x55, reg, 0, skip, 0);
     let mut insns = vec![insn(0x79, 1, 1, 168, 0), unless_null(1, 2), set(0, 0), EXIT];
@@ -104,6 +113,13 @@ fn way_to(object: &Object) -> (ProgType, Vec<skep_isa::RawInsn>) {
         "sock_common" => {}
         "sock" => insns.extend([call(95), unless_null(0, 1), EXIT, insn(0xbf, 1, 0, 0, 0)]),
         "tcp_sock" => insns.extend([call(96), unless_null(0, 1), EXIT, insn(0xbf, 1, 0, 0, 0)]),
+        // The element 0 of a map of such sockets.
+        "xdp_sock" => {
+            let key = [insn(0x62, 10, 0, -4, 0), insn(0xbf, 2, 10, 0, 0), insn(0x07, 2, 0, 0, -4)];
+            let map = [insn(0x18, 1, 1, 0, sockets.as_fd().as_raw_fd()), insn(0, 0, 0, 0, 0)];
+            let found = [call(1), unless_null(0, 2), set(0, 0), EXIT, insn(0xbf, 1, 0, 0, 0)];
+            return (ProgType::Xdp, key.into_iter().chain(map).chain(found).collect());
+        }
         "flow_keys" => return (ProgType::FlowDissector, vec![insn(0x79, 1, 1, 144, 0)]),
         other => panic!("no way to {other}"),
     }
@@ -115,9 +131,10 @@ fn every_access_to_an_object_is_allowed_or_refused_as_the_kernel_does() {
     if !can_ask() {
         return;
     }
+    let sockets = MapSpec::new(MapType::Xskmap, 4, 4, 1).create().expect("a map");
     let mut wrong = Vec::new();
-    for object in [&contexts::SOCK_COMMON, &contexts::SOCK, &contexts::TCP_SOCK, &contexts::FLOW_KEYS] {
-        let (prog, way) = way_to(object);
+    for object in [&contexts::SOCK_COMMON, &contexts::SOCK, &contexts::TCP_SOCK, &contexts::XDP_SOCK, &contexts::FLOW_KEYS] {
+        let (prog, way) = way_to(object, &sockets);
         let kind = Kind { prog, attach: AttachType::CgroupInetIngress, flags: 0, returns: 0 };
         for offset in -8..136 {
             for (size, load, store) in SIZES {

@@ -8,3 +8,4 @@ mod kfuncs;
 mod maps;
 mod programs;
 mod special;
+mod struct_ops;

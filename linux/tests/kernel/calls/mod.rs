@@ -12,7 +12,8 @@ use skep_linux::programs::{Sleepable, program as program_row};
 use skep_linux::{HelperRow, ProgType};
 
 use crate::ask::{Kind, can_ask, kinds};
-use fixtures::{Fixtures, vmlinux};
+use fixtures::Fixtures;
+pub(crate) use fixtures::vmlinux;
 use program::{Builder, NoWay, Place};
 
 /// One kind of each program type, and all attach types where they decide.
