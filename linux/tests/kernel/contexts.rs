@@ -43,13 +43,6 @@ fn yields_as(state: &str) -> Option<Yields> {
         "sock_common_or_null" => Yields::SockCommonOrNull,
         "sock" => Yields::Sock,
         "sock_or_null" => Yields::SockOrNull,
-        // The element 0 of a map of such sockets.
-        "xdp_sock" => {
-            let key = [insn(0x62, 10, 0, -4, 0), insn(0xbf, 2, 10, 0, 0), insn(0x07, 2, 0, 0, -4)];
-            let map = [insn(0x18, 1, 1, 0, sockets.as_fd().as_raw_fd()), insn(0, 0, 0, 0, 0)];
-            let found = [call(1), unless_null(0, 2), set(0, 0), EXIT, insn(0xbf, 1, 0, 0, 0)];
-            return (ProgType::Xdp, key.into_iter().chain(map).chain(found).collect());
-        }
         "flow_keys" => Yields::FlowKeys,
         "tp_buffer" => Yields::TracepointBuffer,
         "trusted_ptr_nf_hook_state" => Yields::Btf("nf_hook_state"),
