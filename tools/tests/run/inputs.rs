@@ -40,6 +40,15 @@ fn what_a_program_changed_is_shown() {
 }
 
 #[test]
+fn packets_of_events() {
+    let file = Scratch::new("event.bin", &[0; 60]);
+    let events = [format!("called:@packet=hex:{FRAME}"), format!("rewrite:mark=1,@packet=@{}", file.path())];
+    let (code, runs) = json(&["run", &own("inputs"), "--event", &events[0], "--event", &events[1]]);
+    assert_eq!((code, &runs[0]["retval"], &runs[1]["context"]["mark"]["after"]), (0, &json!(120), &json!(2)));
+    assert_eq!(runs[1]["packet"], "00".repeat(60));
+}
+
+#[test]
 fn fields_of_contexts_by_name() {
     let connect = ["connect", "--ctx", "user_ip4=10.0.0.1,user_port=0x1900"];
     let saw = seen(&connect);

@@ -96,13 +96,22 @@ fn a_firewall_drops_and_passes_packets_of_a_capture() {
 #[test]
 fn runs_are_told_in_words() {
     let text = passes(&["run", &own("firewall"), "--pcap", PCAP, "--map", "blocked_ports[23]=1"]);
-    let lines: Vec<&str> = text.lines().collect();
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.pop(), Some("8 runs: 3 XDP_PASS, 4 XDP_DROP, 1 XDP_ABORTED"));
     assert_eq!(lines.len(), VERDICTS.len());
     for (nth, (line, verdict)) in lines.iter().zip(VERDICTS).enumerate() {
         let start = format!("packet {} ({} bytes): firewall: {verdict} (", nth + 1, frames()[nth].1.len());
         assert!(line.starts_with(&start) && line.ends_with(" instructions"), "{line}");
     }
     assert!(!text.contains('\x1b'), "colours in a pipe");
+}
+
+#[test]
+fn verdicts_are_counted() {
+    let args = ["run", &own("firewall"), "--pcap", PCAP, "--map", "blocked_ports[23]=1", "--quiet"];
+    assert_eq!(passes(&args), "8 runs: 3 XDP_PASS, 4 XDP_DROP, 1 XDP_ABORTED\n");
+    let expected = json!({ "summary": { "runs": 8, "verdicts": { "XDP_PASS": 3, "XDP_DROP": 4, "XDP_ABORTED": 1 } } });
+    assert_eq!(json(&args), (0, vec![expected]));
 }
 
 #[test]

@@ -141,6 +141,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) types: Vec<PathBuf>,
 
+    /// Show how often each verdict came, in place of the runs
+    #[arg(long, short, help_heading = "Output", conflicts_with = "trace")]
+    pub(super) quiet: bool,
+
     /// Show each instruction with the registers that it changed, at most N of a run
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10000", help_heading = "Output")]
     pub(super) trace: Option<usize>,

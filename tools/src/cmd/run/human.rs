@@ -21,7 +21,12 @@ const DIM: Style = Style::new().dimmed();
 const ROW: usize = 16;
 
 /// Writes one run. Runs are numbered where there are several.
-pub(super) fn report(out: &mut dyn Write, report: &Report<'_>, numbered: bool, programs: &[Program]) -> io::Result<()> {
+pub(super) fn report<'p>(
+    out: &mut dyn Write,
+    report: &Report<'_>,
+    numbered: bool,
+    programs: &dyn Fn(&str) -> Option<&'p Program>,
+) -> io::Result<()> {
     if let Some((steps, dropped)) = &report.trace {
         trace(out, programs, steps, report.result.as_ref().ok().map(|outcome| outcome.value))?;
         if *dropped > 0 {
@@ -239,10 +244,15 @@ fn effected(effect: &Effect) -> String {
 }
 
 /// Instructions with the registers that each changed, under the lines of source that they come from.
-fn trace(out: &mut dyn Write, programs: &[Program], steps: &[Step], last: Option<u64>) -> io::Result<()> {
+fn trace<'p>(
+    out: &mut dyn Write,
+    programs: &dyn Fn(&str) -> Option<&'p Program>,
+    steps: &[Step],
+    last: Option<u64>,
+) -> io::Result<()> {
     let mut line = None;
     for (nth, step) in steps.iter().enumerate() {
-        let program = programs.iter().find(|program| program.name == *step.program);
+        let program = programs(&step.program);
         if let Some(program) = program {
             let after = program.lines.partition_point(|line| line.start <= step.slot);
             let now = after.checked_sub(1).map(|at| &program.lines[at]);
@@ -300,4 +310,14 @@ pub(super) fn dumps(out: &mut dyn Write, dumps: &[Dump]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes how often each verdict came.
+pub(super) fn summary(out: &mut dyn Write, runs: usize, verdicts: &[(String, usize)]) -> io::Result<()> {
+    let counts: Vec<String> = verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    match runs {
+        0 => writeln!(out, "0 runs"),
+        1 => writeln!(out, "1 run: {}", counts.join(", ")),
+        _ => writeln!(out, "{runs} runs: {}", counts.join(", ")),
+    }
 }

@@ -7,7 +7,7 @@ use skep_btf::{Layout, TypeId};
 use skep_linux::contexts::{ContextRow, Shape, context};
 
 use super::error::Wrong;
-use super::proto::{Prototype, prototype, record};
+use super::proto::{Prototype, prototype};
 use super::scene::{Scene, untyped};
 use super::syntax::{Assignment, Given, Space};
 
@@ -48,6 +48,7 @@ pub(super) fn input(
     scene: &Scene,
     world: &mut World,
     program: &Program,
+    record: Option<&(Arc<Btf>, TypeId)>,
     fields: &Fields,
     packet: Option<&[u8]>,
 ) -> Result<Input, Wrong> {
@@ -58,10 +59,10 @@ pub(super) fn input(
         Fields::Named(fields) => fields,
     };
     let bytes = match context(program.prog_type, world.target.arch) {
-        Some(row) if row.shape == Shape::BtfArgs => match record(&scene.types, program) {
+        Some(row) if row.shape == Shape::BtfArgs => match record {
             // Iterators get a struct, and so do programs that take one.
             Some((btf, ty)) if program.attach_type == Some(skep::AttachType::TraceIter) => {
-                Record::new(scene, &btf, ty, Space::Kernel)?.fill(world, fields)?
+                Record::new(scene, btf, *ty, Space::Kernel)?.fill(world, fields)?
             }
             Some(_) | None => arguments(scene, world, program, fields)?,
         },
@@ -73,8 +74,8 @@ pub(super) fn input(
         Some(row) if !is_record(program.prog_type) => by_row(scene, world, row, program, fields)?,
         Some(_) | None => {
             let no_layout = || Wrong::NoLayout { program: program.name.clone() };
-            match record(&scene.types, program) {
-                Some((btf, ty)) => Record::new(scene, &btf, ty, space(program))?.fill(world, fields)?,
+            match record {
+                Some((btf, ty)) => Record::new(scene, btf, *ty, space(program))?.fill(world, fields)?,
                 None if fields.is_empty() => return Ok(input),
                 None => return Err(no_layout()),
             }

@@ -161,3 +161,9 @@ pub(super) fn dumps(dumps: &[Dump]) -> Json {
     let maps = dumps.iter().map(|dump| (dump.name.clone(), Json::Array(dump.entries.iter().map(entry).collect())));
     json!({ "maps": maps.collect::<Map<_, _>>() })
 }
+
+/// How often each verdict came.
+pub(super) fn summary(runs: usize, verdicts: &[(String, usize)]) -> Json {
+    let counts: Map<String, Json> = verdicts.iter().map(|(verdict, count)| (verdict.clone(), json!(count))).collect();
+    json!({ "summary": { "runs": runs, "verdicts": counts } })
+}

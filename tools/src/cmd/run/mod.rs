@@ -15,9 +15,11 @@ mod scene;
 mod syntax;
 mod types;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skep::{BuildError, Input, Instance, Object, Options, Outcome, Program, RunError, Step, Target, Trace, Trap};
+use skep_btf::TypeId;
 use skep_object::{MapSize, ProgramRef};
 
 use super::Io;
@@ -52,18 +54,26 @@ struct Job {
     time: Option<Duration>,
 }
 
+/// A program, and the type of its context where that is a record.
+struct Loaded {
+    program: Program,
+    record: Option<(Arc<skep::Btf>, TypeId)>,
+}
+
 /// All that stays the same from run to run.
 struct Session<'a> {
     args: &'a Args,
     instance: Instance,
     scene: Scene,
     decoder: Decoder,
-    programs: Vec<Program>,
+    programs: Vec<Arc<Loaded>>,
     /// The clock at the beginning, and the time of the first packet of the capture.
     start: (u64, Option<Duration>),
     writer: Option<pcap::Writer>,
     number: usize,
     numbered: bool,
+    /// How often each verdict came, in the order in which they came first.
+    verdicts: Vec<(String, usize)>,
     failed: bool,
     undecided: bool,
 }
@@ -165,9 +175,12 @@ fn jobs(args: &Args, object: &Object) -> Result<Vec<Job>, Failure> {
     for event in &args.event {
         let (program, fields) = event.split_once(':').unwrap_or((event, ""));
         let within = |wrong: Wrong| Failure::from(wrong).within(format!("--event '{event}'"));
-        let (fields, settings) = Fields::parse(fields).map_err(within)?;
+        let (fields, mut settings) = Fields::parse(fields).map_err(within)?;
         let program = choose(object, Some(program.trim())).map_err(within)?;
-        jobs.push(Job { kind: "event", program, fields, settings, packet: None, time: None });
+        let packet = settings.iter().position(|setting| setting.path == "packet").map(|at| settings.remove(at).value);
+        let bytes = |text: String| crate::hex::bytes(text.strip_prefix("hex:").unwrap_or(&text));
+        let packet = packet.map(bytes).transpose().map_err(|failure| failure.within(format!("--event '{event}'")))?;
+        jobs.push(Job { kind: "event", program, fields, settings, packet, time: None });
     }
     for packet in &args.packet {
         let bytes = crate::hex::bytes(packet).map_err(|failure| failure.within("--packet"))?;
@@ -219,7 +232,7 @@ impl<'a> Session<'a> {
         }
         names.extend(called(args, object));
         let decoder = Decoder::new(object, &types, &args.record)?;
-        let target = std::sync::Arc::new(target);
+        let target = Arc::new(target);
         let mut world = skep::World::new(target.clone());
         if let Some(cpus) = args.cpus {
             world.cpus = cpus;
@@ -240,7 +253,8 @@ impl<'a> Session<'a> {
             builder = builder.budget(budget);
         }
         let instance = builder.build().map_err(unbuildable)?;
-        let programs = instance.programs().cloned().collect();
+        let load = |program: &Program| Arc::new(Loaded { program: program.clone(), record: proto::record(&types, program) });
+        let programs = instance.programs().map(load).collect();
         let writer = args.pcap_out.as_ref().map(|path| {
             pcap::Writer::create(path).map_err(|error| Failure::usage(error).within(format!("cannot write `{}`", path.display())))
         });
@@ -254,6 +268,7 @@ impl<'a> Session<'a> {
             writer: writer.transpose()?,
             number: 0,
             numbered: jobs.len() > 1 || args.pcap.is_some(),
+            verdicts: Vec::new(),
             failed: false,
             undecided: false,
         };
@@ -323,8 +338,9 @@ impl<'a> Session<'a> {
 
     fn run(&mut self, job: &Job, io: &mut Io<'_>) -> Result<(), Failure> {
         self.number += 1;
-        let program = self.programs.iter().find(|program| program.name == job.program).cloned();
-        let program = program.ok_or_else(|| Failure::usage(format!("no program `{}`", job.program)))?;
+        let loaded = self.programs.iter().find(|loaded| loaded.program.name == job.program).cloned();
+        let loaded = loaded.ok_or_else(|| Failure::usage(format!("no program `{}`", job.program)))?;
+        let Loaded { program, record } = &*loaded;
         let world = self.instance.world_mut();
         if let Some(time) = job.time {
             let first = *self.start.1.get_or_insert(time);
@@ -336,7 +352,7 @@ impl<'a> Session<'a> {
             self.scene.set(world, setting).map_err(within)?;
         }
         let event = world.event.clone();
-        let input = input(&self.scene, world, &program, &job.fields, job.packet.as_deref()).map_err(within)?;
+        let input = input(&self.scene, world, program, record.as_ref(), &job.fields, job.packet.as_deref()).map_err(within)?;
         let context = self.instance.program(&program.name).map_err(Wrong::from)?.context(&input);
         let Ran { result, trace, nanoseconds } = match &context {
             Ok(_) => self.repeat(&program.name, &input)?,
@@ -349,7 +365,7 @@ impl<'a> Session<'a> {
         let report = Report {
             number: self.number,
             kind: job.kind,
-            program: &program,
+            program,
             packet: job.packet.as_deref(),
             context: context.unwrap_or_default(),
             result,
@@ -360,8 +376,8 @@ impl<'a> Session<'a> {
             effects: output.effects,
             redirect: after.redirect,
             trace,
-            record: proto::record(&self.scene.types, &program),
-            row: report::row(&program, world.target.arch),
+            record: record.as_ref(),
+            row: report::row(program, world.target.arch),
         };
         match &report.result {
             Ok(_) => {}
@@ -373,14 +389,31 @@ impl<'a> Session<'a> {
         if let (Some(writer), true, Some(packet)) = (&mut self.writer, report.passes(), report.packet_out()) {
             writer.write(job.time.unwrap_or_default(), &packet)?;
         }
+        self.count(&report);
+        if self.args.quiet {
+            return Ok(());
+        }
         match io.format {
-            Format::Human => human::report(io.out, &report, self.numbered, &self.programs)?,
+            Format::Human => human::report(io.out, &report, self.numbered, &|name| self.program(name))?,
             Format::Json => {
                 serde_json::to_writer(&mut *io.out, &json::report(&report))?;
                 writeln!(io.out)?;
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self, report: &Report<'_>) {
+        let verdict = report.verdict();
+        match self.verdicts.iter_mut().find(|(known, _)| *known == verdict) {
+            Some((_, count)) => *count += 1,
+            None => self.verdicts.push((verdict, 1)),
+        }
+    }
+
+    /// The program of this name, after a tail call too.
+    fn program(&self, name: &str) -> Option<&Program> {
+        self.programs.iter().map(|loaded| &loaded.program).find(|program| program.name == name)
     }
 
     /// The run, as often as it was asked for.
@@ -418,6 +451,14 @@ impl<'a> Session<'a> {
     fn finish(self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         if let Some(writer) = self.writer {
             writer.finish()?;
+        }
+        match io.format {
+            Format::Human if self.args.quiet || self.args.pcap.is_some() => human::summary(io.out, self.number, &self.verdicts)?,
+            Format::Json if self.args.quiet => {
+                serde_json::to_writer(&mut *io.out, &json::summary(self.number, &self.verdicts))?;
+                writeln!(io.out)?;
+            }
+            Format::Human | Format::Json => {}
         }
         if !self.args.dump.is_empty() {
             let dumps = maps::dump(&self.instance, &self.args.dump)?;

@@ -31,7 +31,7 @@ pub(super) struct Report<'a> {
     /// Instructions, and how many were not kept.
     pub(super) trace: Option<(Vec<Step>, u64)>,
     /// The type of the context, where it is a record.
-    pub(super) record: Option<(std::sync::Arc<skep::Btf>, TypeId)>,
+    pub(super) record: Option<&'a (std::sync::Arc<skep::Btf>, TypeId)>,
     /// The machine's row of the context.
     pub(super) row: Option<&'static ContextRow>,
 }
@@ -56,6 +56,18 @@ impl Report<'_> {
     /// What the return value means.
     pub(super) fn meaning(&self) -> Meaning {
         meaning(self.program.prog_type, self.program.attach_type)
+    }
+
+    /// The verdict in a word: the name of the return value, the number, or how the run ended.
+    pub(super) fn verdict(&self) -> String {
+        match &self.result {
+            Ok(outcome) => {
+                let value = outcome.retval() as i32;
+                self.meaning().name(value).map_or_else(|| value.to_string(), str::to_owned)
+            }
+            Err(RunError::Input(_)) => "refused".to_owned(),
+            Err(RunError::Stopped(_)) => "stopped".to_owned(),
+        }
     }
 
     /// Bytes before the link-layer header or in its place, which programs of this type do not see and a test run gives back as zeros.
@@ -118,7 +130,7 @@ impl Report<'_> {
     /// The context afterwards by its type, if it is a record and the program changed it.
     pub(super) fn record_after(&self) -> Option<Value> {
         let outcome = self.result.as_ref().ok()?;
-        let (btf, ty) = self.record.as_ref()?;
+        let (btf, ty) = self.record?;
         if outcome.context == self.context || self.row.is_some_and(|row| row.shape == Shape::Struct) {
             return None;
         }

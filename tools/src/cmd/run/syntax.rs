@@ -230,4 +230,17 @@ mod tests {
         assert_eq!(time("+2ms"), Ok((2_000_000, true)));
         assert!(time("2 weeks").is_err() && time("99999999999999s").is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_much(text in r#"[-a-z0-9@&():,.="'\\\[\]{} +é]{0,40}"#) {
+            if let Ok(list) = Assignment::list(&text) {
+                for assignment in list {
+                    // Whatever comes of it, it is an answer.
+                    let _ = (assignment.given(), element(&assignment.path));
+                }
+            }
+            let _ = (Given::parse(&text), element(&text), time(&text));
+        }
+    }
 }
