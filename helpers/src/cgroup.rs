@@ -10,10 +10,16 @@ use crate::task::reach;
 
 helpers! {
     17 "bpf_get_cgroup_classid" => get_cgroup_classid,
+    33 "bpf_skb_under_cgroup" => skb_under_cgroup,
     37 "bpf_current_task_under_cgroup" => current_task_under_cgroup,
+    79 "bpf_skb_cgroup_id" => |c| id_at(c, None),
     80 "bpf_get_current_cgroup_id" => |c| Ok(c.world().task.cgroup_id),
     81 "bpf_get_local_storage" => get_local_storage,
+    83 "bpf_skb_ancestor_cgroup_id" => |c| id_at(c, Some(c.arg32(2) as i32)),
     123 "bpf_get_current_ancestor_cgroup_id" => get_current_ancestor_cgroup_id,
+    128 "bpf_sk_cgroup_id" => |c| id_at(c, None),
+    129 "bpf_sk_ancestor_cgroup_id" => |c| id_at(c, Some(c.arg32(2) as i32)),
+    151 "bpf_skb_cgroup_classid" => skb_cgroup_classid,
     186 "bpf_get_retval" => |c| Ok(c.world().event.retval as u64),
     187 "bpf_set_retval" => set_retval,
 }
@@ -149,6 +155,49 @@ fn get_cgroup_classid(c: &mut Call<'_>) -> Done {
     let world = c.world();
     let cgroup = world.cgroups.by_id.get(&world.task.cgroup_id);
     Ok(cgroup.map_or(0, |cgroup| cgroup.class_id.into()))
+}
+
+/// The cgroup of the full socket that argument 1 leads to.
+fn cgroup_of_socket(c: &mut Call<'_>) -> Result<Option<u64>, Fail> {
+    let Some(sock) = c.socket(1)? else {
+        return Ok(None);
+    };
+    let sock = c.full(sock);
+    if !c.facts(1, &sock)?.is_full() {
+        return Ok(None);
+    }
+    c.cgroup_of(&sock).map(Some)
+}
+
+/// `(skb)`, `(sk)`, or with a level: the id of the socket's cgroup, or of its ancestor there; 0 if there is none.
+fn id_at(c: &mut Call<'_>, level: Option<i32>) -> Done {
+    let Some(cgroup) = cgroup_of_socket(c)? else {
+        return Ok(0);
+    };
+    Ok(match level {
+        Some(level) => c.world().cgroups.ancestor(cgroup, level).unwrap_or(0),
+        None => cgroup,
+    })
+}
+
+/// `(skb)`: the class of the socket's cgroup.
+fn skb_cgroup_classid(c: &mut Call<'_>) -> Done {
+    let Some(cgroup) = cgroup_of_socket(c)? else {
+        return Ok(0);
+    };
+    Ok(c.world().cgroups.by_id.get(&cgroup).map_or(0, |cgroup| cgroup.class_id.into()))
+}
+
+/// `(skb, map, index)`: 1 if the socket's cgroup is the one there or below it.
+fn skb_under_cgroup(c: &mut Call<'_>) -> Done {
+    let (map, index) = (c.map(2)?, c.arg32(3));
+    let cgroups = map.as_any().downcast_ref::<ObjectArray>().ok_or_else(|| c.bad(2, "not a map of cgroups"))?;
+    let cgroup = cgroup_of_socket(c)?.ok_or(Errno::ENOENT)?;
+    if index >= map.def().max_entries {
+        return Err(Errno::E2BIG.into());
+    }
+    let ancestor = cgroups.get(index).ok_or(Errno::EAGAIN)?;
+    Ok(c.world().cgroups.is_under(cgroup, ancestor).into())
 }
 
 /// `(map, index)`: 1 if the current task is in the cgroup there or below it.

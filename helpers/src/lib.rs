@@ -41,6 +41,7 @@ mod ringbuf;
 mod route;
 mod show;
 mod skb;
+mod sock;
 mod stack;
 mod storage;
 mod string;

@@ -25,6 +25,7 @@ const FAMILIES: &[(&str, &[HelperBody])] = &[
     ("ringbuf", crate::ringbuf::HELPERS),
     ("route", crate::route::HELPERS),
     ("skb", crate::skb::HELPERS),
+    ("sock", crate::sock::HELPERS),
     ("stack", crate::stack::HELPERS),
     ("storage", crate::storage::HELPERS),
     ("string", crate::string::HELPERS),

@@ -25,6 +25,8 @@ pub struct Context {
     pub skb: Skb,
     /// What fields that yield pointers to objects (`sk`, `flow_keys`, ...) yield, by name; 0 for those that are not here.
     pub pointers: Vec<(&'static str, u64)>,
+    /// The cookie of the socket that the event brings, if it is none of the world's; 0 until somebody asks for it.
+    pub own_cookie: u64,
     /// Memory that these pointers reach.
     pub lent: Vec<Region>,
     row: Option<&'static ContextRow>,
@@ -106,6 +108,7 @@ impl Context {
             packet: None,
             skb: Skb::default(),
             pointers: Vec::new(),
+            own_cookie: 0,
             lent: Vec::new(),
             row,
             accesses,
@@ -122,6 +125,7 @@ impl Context {
             packet: None,
             skb: Skb::default(),
             pointers: Vec::new(),
+            own_cookie: 0,
             lent: Vec::new(),
             row,
             accesses: None,

@@ -29,9 +29,11 @@ pub enum Effect {
     BprmOptions(u64),
     /// `bpf_sk_assign`: the socket with this cookie gets the packet or the connection; `None` takes the choice back.
     Assign(Option<u64>),
+    /// `bpf_bind`: the address that the socket of the context connects from.
+    Bind(std::net::SocketAddr),
     /// `bpf_setsockopt` on the socket with this cookie.
     SetSockOpt {
-        /// The socket; 0 for the one of the context.
+        /// The socket.
         cookie: u64,
         /// Level.
         level: u32,

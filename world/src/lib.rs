@@ -32,7 +32,7 @@ pub use effect::{Effect, Redirect};
 pub use event::{Event, Sysctl};
 pub use heap::{Allocation, Heap};
 pub use later::{Freed, FreedField, Later, LaterCall, LaterKind, TimerClock};
-pub use net::{Device, Found, Link, Lookup, Neighbour, Net, Route, RouteKind, Tables};
+pub use net::{Device, Flow, Found, Link, Lookup, Neighbour, Net, Route, RouteKind, Socket, SocketState, Sockets, Tables};
 pub use objects::{KernelObjectError, Objects};
 pub use output::{Output, Record, Sink};
 pub use packet::{Packet, PacketPlace};

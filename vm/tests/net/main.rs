@@ -6,5 +6,6 @@ mod redirect;
 mod route;
 mod script;
 mod skb;
+mod sock;
 mod tunnel;
 mod xdp;

@@ -24,6 +24,10 @@ pub(crate) enum Arg {
     Ctx,
     /// A map, by its place in [`Script::maps`].
     Map(usize),
+    /// The pointer that a [`Step::Pointer`] returned, by its place among the steps.
+    Ret(usize),
+    /// The pointer in the field at an offset of the context, which must not be NULL.
+    Field(i16),
 }
 
 /// What a program does.
@@ -31,6 +35,11 @@ pub(crate) enum Arg {
 pub(crate) enum Step {
     /// Calls a helper and keeps what it returns.
     Call(u32, Vec<Arg>),
+    /// Calls a helper that returns a pointer, and keeps whether it is NULL; then the steps behind are skipped, up to the last one if it
+    /// is a call that gives an earlier pointer back.
+    Pointer(u32, Vec<Arg>),
+    /// Reads as many bytes (4 or 2) at an offset of what a [`Step::Pointer`] returned.
+    Load(usize, i16, u8),
     /// Keeps every number in the context that the program may read, and how far the packet's pointers lie apart.
     Snapshot,
 }
@@ -50,6 +59,8 @@ pub(crate) struct Script {
     pub(crate) maps: Vec<Arc<MapDef>>,
     /// Values of these maps: map, key, value.
     pub(crate) fill: Vec<(usize, Vec<u8>, Vec<u8>)>,
+    /// Sockets in these maps: map, key, descriptor, cookie in the world.
+    pub(crate) sockets: Vec<(usize, Vec<u8>, i32, u64)>,
     /// The kernel around it.
     pub(crate) world: World,
 }
@@ -84,6 +95,7 @@ impl Script {
             ret: 0,
             maps: Vec::new(),
             fill: Vec::new(),
+            sockets: Vec::new(),
             world: World::new(target),
         }
     }
@@ -195,14 +207,28 @@ impl Script {
         // r6 = ctx; r7 = the value of the shared map
         let mut insns = vec![mov(6, 1)];
         insns.extend(wide(7, 6, 0));
-        let mut snapshots = 0;
+        let (mut snapshots, mut skips, mut last) = (0, Vec::new(), 0);
         for (n, step) in self.steps.iter().enumerate() {
             let ret = (MEM + 8 * n) as i16;
+            last = insns.len();
             match step {
                 Step::Call(id, args) => {
                     self.arguments(&mut insns, args);
                     insns.push(RawInsn::new(0x85, 0, 0, 0, *id as i32));
                     insns.push(RawInsn::new(0x7b, 7, 0, ret, 0));
+                }
+                Step::Pointer(id, args) => {
+                    self.arguments(&mut insns, args);
+                    insns.push(RawInsn::new(0x85, 0, 0, 0, *id as i32));
+                    insns.push(RawInsn::new(0x7b, 10, 0, slot_of(n), 0));
+                    skips.push((n, insns.len()));
+                    insns.push(RawInsn::new(0x15, 0, 0, 0, 0));
+                    insns.push(RawInsn::new(0x7a, 7, 0, ret, 1));
+                }
+                Step::Load(of, offset, size) => {
+                    insns.push(RawInsn::new(0x79, 1, 10, slot_of(*of), 0));
+                    insns.push(RawInsn::new(if *size == 4 { 0x61 } else { 0x69 }, 1, 1, *offset, 0));
+                    insns.push(RawInsn::new(0x7b, 7, 1, ret, 0));
                 }
                 Step::Snapshot => {
                     let at = MEM + 8 * self.steps.len() + snapshots * self.snapshot_len();
@@ -210,6 +236,14 @@ impl Script {
                     snapshots += 1;
                 }
             }
+        }
+        let returned = match self.steps.last() {
+            Some(Step::Call(_, args)) => args.iter().find_map(|arg| if let Arg::Ret(of) = arg { Some(*of) } else { None }),
+            _other => None,
+        };
+        for (n, skip) in skips {
+            let target = if returned.is_some_and(|of| of < n) { last } else { insns.len() };
+            insns[skip].off = (target - skip - 1) as i16;
         }
         insns.extend([RawInsn::new(0xb7, 0, 0, 0, self.ret), RawInsn::new(0x95, 0, 0, 0, 0)]);
         insns
@@ -226,6 +260,12 @@ impl Script {
                 Arg::Mem(at) => insns.extend([mov(reg, 7), RawInsn::new(0x07, reg, 0, 0, at as i32)]),
                 Arg::Ctx => insns.push(mov(reg, 6)),
                 Arg::Map(map) => insns.extend(wide(reg, 5, map as i32 + 1)),
+                Arg::Ret(of) => insns.push(RawInsn::new(0x79, reg, 10, slot_of(of), 0)),
+                Arg::Field(offset) => {
+                    insns.push(RawInsn::new(0x79, reg, 6, offset, 0));
+                    insns.push(RawInsn::new(0x55, reg, 0, 2, 0));
+                    insns.extend([RawInsn::new(0xb7, 0, 0, 0, 1), RawInsn::new(0x95, 0, 0, 0, 0)]);
+                }
             }
         }
     }
@@ -281,6 +321,10 @@ impl Script {
         for (map, key, value) in &self.fill {
             loaded.maps[map + 1].update(key, value, 0).unwrap_or_else(|e| panic!("update of map {map}: {e}"));
         }
+        for (map, key, descriptor, _) in &self.sockets {
+            let value = u64::from(*descriptor as u32).to_le_bytes();
+            loaded.maps[map + 1].update(key, &value[..loaded.maps[map + 1].value_len()], 0).expect("a socket in a map");
+        }
         let input = TestRun {
             data: self.packet.clone(),
             data_out: if self.packet.is_empty() { 0 } else { DATA_OUT },
@@ -302,6 +346,10 @@ impl Script {
         for (map, key, value) in &self.fill {
             let map = instance.map(&self.maps[*map].name).expect("a map");
             map.set(key, value).expect("a value");
+        }
+        for (map, key, _, cookie) in &self.sockets {
+            let map = instance.map(&self.maps[*map].name).expect("a map");
+            map.inner().update_object(key, *cookie, 0).expect("a socket");
         }
         instance
     }
@@ -359,6 +407,11 @@ fn same_bytes(what: &str, ours: &[u8], theirs: &[u8], after: &str) {
         let (a, b) = (piece(ours), piece(theirs));
         panic!("{what} at {at} of {} and {} bytes: skep {a:02x?}, kernel {b:02x?} {after}", ours.len(), theirs.len());
     }
+}
+
+/// Where the stack keeps what a step returned.
+fn slot_of(step: usize) -> i16 {
+    -8 * (step as i16 + 1)
 }
 
 fn mov(dst: u8, src: u8) -> RawInsn {

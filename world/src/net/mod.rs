@@ -1,10 +1,13 @@
-//! Devices, routes, neighbours.
+//! Devices, routes, neighbours, sockets.
 
 mod device;
 mod route;
+mod socket;
+mod socket_object;
 
 pub use device::{Device, Link};
 pub use route::{Found, Lookup, Neighbour, Route, RouteKind, Tables};
+pub use socket::{Flow, Socket, SocketState, Sockets};
 
 /// The network as helpers see it.
 #[derive(Debug, Clone)]
@@ -15,6 +18,8 @@ pub struct Net {
     pub routes: Vec<Route>,
     /// Whose hardware addresses are known.
     pub neighbours: Vec<Neighbour>,
+    /// Sockets.
+    pub sockets: Sockets,
     /// `bpf_get_netns_cookie`: which network namespace this is.
     pub namespace_cookie: u64,
 }
@@ -22,7 +27,13 @@ pub struct Net {
 impl Default for Net {
     /// A namespace with the loopback device and nothing else, as the first one of a machine.
     fn default() -> Net {
-        Net { devices: vec![Device::loopback()], routes: Vec::new(), neighbours: Vec::new(), namespace_cookie: 1 }
+        Net {
+            devices: vec![Device::loopback()],
+            routes: Vec::new(),
+            neighbours: Vec::new(),
+            sockets: Sockets::default(),
+            namespace_cookie: 1,
+        }
     }
 }
 
