@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use skep_linux::Errno;
+use skep_linux::contexts::XDP_SOCK;
+use skep_linux::{Errno, MapType};
 use skep_maps::flags::BPF_F_LOCK;
 use skep_maps::{Found, Map};
+use skep_memory::{Block, RegionKind};
 
 use crate::call::{Call, Done, Fail, helpers};
 use crate::small::Small;
+use crate::sock::Sock;
 
 helpers! {
     1 "bpf_map_lookup_elem" => lookup,
@@ -41,7 +44,20 @@ pub(crate) fn pointer(c: &mut Call<'_>, map: &Arc<dyn Map>, found: Option<Found>
             Ok(slot.addr())
         }
         Some(Found::Map(inner)) => Ok(c.machine.adopt(inner)),
-        Some(Found::Object(id)) => Err(c.not_simulated(format_args!("object {id} of map {}", map.def().name))),
+        Some(Found::Object(id)) => object(c, map, id),
+    }
+}
+
+/// The pointer to a kernel object that a map names: to a socket by its cookie, to an AF_XDP socket by its queue.
+fn object(c: &mut Call<'_>, map: &Arc<dyn Map>, id: u64) -> Done {
+    match map.def().map_type {
+        MapType::Sockmap | MapType::Sockhash => c.hold_socket(&Sock::World(id)),
+        MapType::Xskmap => {
+            let queue = Block::zeroed(XDP_SOCK.size as usize);
+            queue.store(0, XDP_SOCK.size as usize, id);
+            Ok(c.lend(RegionKind::Kernel(XDP_SOCK.name.into()), queue, false))
+        }
+        _other => Err(c.not_simulated(format_args!("object {id} of map {}", map.def().name))),
     }
 }
 

@@ -138,6 +138,9 @@ fn assign(c: &mut Call<'_>) -> Done {
 
 /// Sockets that listen, or that receive datagrams from all, may be chosen for what looks for its socket.
 fn assign_lookup(c: &mut Call<'_>, sock: Option<Sock>, flags: u64) -> Done {
+    if flags & !(BPF_SK_LOOKUP_F_REPLACE | BPF_SK_LOOKUP_F_NO_REUSEPORT) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
     let facts = match &sock {
         Some(sock) => Some(c.facts(2, sock)?),
         None => None,
@@ -148,9 +151,6 @@ fn assign_lookup(c: &mut Call<'_>, sock: Option<Sock>, flags: u64) -> Done {
     };
     if facts.as_ref().is_some_and(unfit) {
         return Err(Errno::ESOCKTNOSUPPORT.into());
-    }
-    if flags & !(BPF_SK_LOOKUP_F_REPLACE | BPF_SK_LOOKUP_F_NO_REUSEPORT) != 0 {
-        return Err(Errno::EINVAL.into());
     }
     let context = c.context(1)?;
     let (protocol, family) = (context.field("protocol").unwrap_or_default(), context.field("family").unwrap_or_default());

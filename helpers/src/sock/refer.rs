@@ -92,7 +92,7 @@ impl Call<'_> {
                     kind: socket.kind,
                     protocol: socket.protocol,
                     state: socket.state as u32,
-                    v6_only: socket.v6_only,
+                    v6_only: socket.is_v6_only(),
                 })
             }
             Sock::Own(addr) => {

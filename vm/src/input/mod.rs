@@ -216,12 +216,12 @@ fn fields(context: &Context, input: &Input) -> Result<(), InputError> {
 }
 
 /// Reads the context and the packet after a run.
-pub(crate) fn finish(program: &Program, input: &Input, context: &Context) -> Output {
+pub(crate) fn finish(program: &Program, input: &Input, context: &Context, world: &World) -> Output {
     match shape(program.prog_type) {
         Shape::Skb { link_layer } => skb::finish(input, context, link_layer),
         Shape::Xdp => xdp::finish(input, context),
         Shape::FlowDissector => flow_dissector::finish(input, context),
-        Shape::SkLookup => sk_lookup::finish(input, context),
+        Shape::SkLookup => sk_lookup::finish(input, context, world),
         Shape::Netfilter => netfilter::finish(context),
         Shape::Memory => memory::finish(context),
     }

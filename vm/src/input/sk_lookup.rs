@@ -57,9 +57,11 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     Ok(context)
 }
 
-/// The context comes back as it was given.
-pub(super) fn finish(input: &Input, context: &Context) -> Output {
+/// The context comes back as it was given, with the cookie of the socket that the program chose.
+pub(super) fn finish(input: &Input, context: &Context, world: &World) -> Output {
     let mut given = input.context.clone().unwrap_or_else(|| context.block.bytes(0, SIZE));
     given.resize(SIZE, 0);
+    let cookie = world.net.sockets.at(context.pointer("sk")).unwrap_or_default();
+    given[..8].copy_from_slice(&cookie.to_le_bytes());
     Output { packet: None, context: given }
 }

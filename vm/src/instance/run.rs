@@ -73,7 +73,7 @@ impl<'i> ProgramMut<'i> {
     /// An input that does not fit.
     pub fn context(&self, input: &Input) -> Result<Vec<u8>, InputError> {
         let context = input::prepare(self.program(), &self.instance.core.world, input)?;
-        Ok(input::finish(self.program(), input, &context).context)
+        Ok(input::finish(self.program(), input, &context, &self.instance.core.world).context)
     }
 
     /// Runs it.
@@ -122,7 +122,7 @@ impl<'i> ProgramMut<'i> {
         skep_helpers::release(&mut engine);
         match result {
             Ok(value) => {
-                let output = input::finish(&program, input, &core.context);
+                let output = input::finish(&program, input, &core.context, &core.world);
                 Ok(Outcome {
                     value,
                     packet: output.packet,

@@ -1,6 +1,7 @@
 //! Sockets.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 
 use skep::ProgType;
 use skep::world::Socket;
@@ -23,16 +24,24 @@ const ASSIGN: u32 = 124;
 const SK: i16 = 168;
 const WITH_LOOKUP: [ProgType; 4] = [ProgType::SchedCls, ProgType::SchedAct, ProgType::Xdp, ProgType::CgroupSkb];
 
+/// What a socket is.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Listener,
+    Stream,
+    Datagram,
+}
+
 /// Sockets of this process, and the same in a world.
 struct Real {
     sockets: Vec<(SocketAddr, Socket)>,
-    _listeners: Vec<TcpListener>,
-    _streams: Vec<TcpStream>,
-    _datagrams: Vec<UdpSocket>,
+    listeners: Vec<TcpListener>,
+    streams: Vec<TcpStream>,
+    datagrams: Vec<UdpSocket>,
 }
 
 fn real() -> Real {
-    let mut real = Real { sockets: Vec::new(), _listeners: Vec::new(), _streams: Vec::new(), _datagrams: Vec::new() };
+    let mut real = Real { sockets: Vec::new(), listeners: Vec::new(), streams: Vec::new(), datagrams: Vec::new() };
     for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let local = listener.local_addr().unwrap();
@@ -46,9 +55,9 @@ fn real() -> Real {
         for stream in [client, server] {
             let (local, remote) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
             real.sockets.push((local, Socket::tcp(local, remote)));
-            real._streams.push(stream);
+            real.streams.push(stream);
         }
-        real._listeners.push(listener);
+        real.listeners.push(listener);
         let datagrams = UdpSocket::bind(address).unwrap();
         let local = datagrams.local_addr().unwrap();
         real.sockets.push((local, Socket::udp(local)));
@@ -57,9 +66,9 @@ fn real() -> Real {
             connected.connect(local).unwrap();
             let own = connected.local_addr().unwrap();
             real.sockets.push((own, Socket::udp_connected(own, local)));
-            real._datagrams.push(connected);
+            real.datagrams.push(connected);
         }
-        real._datagrams.push(datagrams);
+        real.datagrams.push(datagrams);
     }
     real
 }
@@ -70,6 +79,20 @@ impl Real {
             script.world.net.sockets.add(socket.clone());
         }
         script
+    }
+
+    /// The cookie in the world of a socket by its end and, where several have it, by what it is.
+    fn cookie_of(&self, kind: Kind, end: SocketAddr) -> u64 {
+        let is_it = |(at, socket): &(SocketAddr, Socket)| {
+            let listens = socket.state == skep::world::SocketState::Listen;
+            let same = match kind {
+                Kind::Listener => listens,
+                Kind::Stream => socket.protocol == 6 && !listens,
+                Kind::Datagram => socket.protocol == 17,
+            };
+            *at == end && same
+        };
+        1 + self.sockets.iter().position(is_it).unwrap() as u64
     }
 
     /// Every end, and some where nobody is.
@@ -249,4 +272,47 @@ fn cgroups_of_sockets() {
             }
         }
     }
+}
+
+#[test]
+fn what_looks_for_its_socket_gets_one() {
+    if !kernel() {
+        return;
+    }
+    let real = real();
+    let mut assigned = 0;
+    let listeners = real.listeners.iter().map(|s| (s.as_raw_fd(), Kind::Listener, s.local_addr().unwrap()));
+    let streams = real.streams.iter().map(|s| (s.as_raw_fd(), Kind::Stream, s.local_addr().unwrap()));
+    let datagrams = real.datagrams.iter().map(|s| (s.as_raw_fd(), Kind::Datagram, s.local_addr().unwrap()));
+    let all: Vec<(i32, Kind, SocketAddr)> = listeners.chain(streams).chain(datagrams).collect();
+    for (descriptor, cookie) in all.into_iter().map(|(descriptor, kind, end)| (descriptor, real.cookie_of(kind, end))) {
+        for (family, protocol) in [(2_u32, 6_u32), (10, 6), (2, 17), (10, 17), (2, 1)] {
+            for flags in [0, 1, 2, 3, 4, 1 << 32] {
+                let mut script = real.in_world(Script::new(ProgType::SkLookup, &[]));
+                script = script.map(skep::MapDef {
+                    key_size: 4,
+                    value_size: 8,
+                    max_entries: 2,
+                    ..skep::MapDef::new("sockets", skep::MapType::Sockmap)
+                });
+                script.sockets.push((0, vec![0; 4], descriptor, cookie));
+                script.attach_type = Some(skep::AttachType::SkLookup);
+                script.ret = 1;
+                let script = script.context(8, &family.to_le_bytes()).context(12, &protocol.to_le_bytes()).context(71, &[0]);
+                let script = script.step(Step::Pointer(1, vec![Arg::Map(0), Mem(0)]));
+                let script = script.call(ASSIGN, &[Ctx, Ret(0), Num(flags)]).call(ASSIGN, &[Ctx, Ret(0), Num(0)]);
+                let script = script.call(ASSIGN, &[Ctx, Num(0), Num(flags)]).call(ASSIGN, &[Ctx, Ret(0), Num(1)]);
+                let script = script.call(RELEASE, &[Ret(0)]);
+                let (mut theirs, mut ours) = (script.in_kernel().unwrap(), script.in_skep().unwrap());
+                // Cookies differ; whether there is one does not.
+                for left in [&mut theirs, &mut ours] {
+                    let chosen = left.ctx[..8].iter().any(|byte| *byte != 0);
+                    left.ctx[..8].fill(chosen.into());
+                    assigned += u32::from(chosen);
+                }
+                assert_eq!(ours, theirs, "socket {cookie}, family {family}, protocol {protocol}, flags {flags}");
+            }
+        }
+    }
+    assert!(assigned > 20);
 }

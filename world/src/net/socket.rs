@@ -137,6 +137,14 @@ impl Socket {
         if self.local.is_ipv4() { AF_INET } else { AF_INET6 }
     }
 
+    /// Whether it takes no connections of IPv4: it was told not to, or has an address of its own that is none of IPv4.
+    pub fn is_v6_only(&self) -> bool {
+        match self.local.ip() {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(address) => self.v6_only || !address.is_unspecified() && address.to_ipv4_mapped().is_none(),
+        }
+    }
+
     /// `struct bpf_sock`, as it is now. Its address names the socket to programs.
     pub fn view(&self) -> &Arc<Block> {
         let set = |name: &str, value: u64| {
