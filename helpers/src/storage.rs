@@ -7,6 +7,7 @@ use skep_maps::{Found, LocalStorage, Map};
 
 use crate::call::{Call, Done, Fail, helpers};
 use crate::object::field;
+use crate::sock::Sock;
 
 helpers! {
     107 "bpf_sk_storage_get" => |c| get(c, socket),
@@ -39,9 +40,12 @@ fn inode(c: &mut Call<'_>) -> Result<u64, Fail> {
     Ok(if number == 0 { addr } else { number })
 }
 
-/// A socket by its address.
+/// A socket by its cookie; a kernel object that is one by its address.
 fn socket(c: &mut Call<'_>) -> Result<u64, Fail> {
-    Ok(c.arg(2))
+    match c.socket(2)? {
+        None | Some(Sock::Object(_)) => Ok(c.arg(2)),
+        Some(sock) => c.cookie(&sock),
+    }
 }
 
 fn storage(map: &Arc<dyn Map>) -> Option<&LocalStorage> {
