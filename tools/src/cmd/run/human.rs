@@ -231,6 +231,7 @@ fn effected(effect: &Effect) -> String {
         Effect::BprmOptions(options) => format!("options of the program to be executed: {options:#x}"),
         Effect::Assign(Some(cookie)) => format!("assigned to socket {cookie}"),
         Effect::Assign(None) => "assignment to a socket taken back".to_owned(),
+        Effect::Bind(address) => format!("the socket connects from {address}"),
         Effect::SetSockOpt { cookie, level, name, value } => {
             format!("socket {cookie}: option {level}/{name} set to {}", hex::text(value))
         }

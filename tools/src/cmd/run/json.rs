@@ -137,6 +137,7 @@ fn effect(effect: &Effect) -> Json {
         }
         Effect::BprmOptions(options) => json!({ "effect": "bprm_options", "options": options }),
         Effect::Assign(cookie) => json!({ "effect": "assign", "socket": cookie }),
+        Effect::Bind(address) => json!({ "effect": "bind", "address": address.to_string() }),
         Effect::SetSockOpt { cookie, level, name, value } => {
             json!({ "effect": "setsockopt", "socket": cookie, "level": level, "name": name, "value": hex::text(value) })
         }
