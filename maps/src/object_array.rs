@@ -2,6 +2,7 @@
 //! `BPF_MAP_TYPE_REUSEPORT_SOCKARRAY`. They differ in a few answers, which are rows here.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use skep_linux::{Errno, MapType};
@@ -22,8 +23,8 @@ pub struct ObjectArray {
     base: Base,
     slots: Slots,
     rules: &'static Rules,
-    /// Serializes updates, whose flags depend on what is there.
-    writing: Mutex<()>,
+    /// Serializes updates, whose flags depend on what is there. The objects of arrays that hold each object once.
+    writing: Mutex<HashSet<u64>>,
 }
 
 /// What `BPF_MAP_LOOKUP_ELEM` answers.
@@ -48,6 +49,8 @@ struct Rules {
     delete_empty: Result<(), Errno>,
     /// Putting an object where it is already, whatever the flags.
     same_is_fine: bool,
+    /// An object that is in the array already, at whatever index, cannot be put into it: `EBUSY`.
+    once: bool,
 }
 
 const ROWS: [Rules; 4] = [
@@ -60,6 +63,7 @@ const ROWS: [Rules; 4] = [
         delete_beyond: Errno::E2BIG,
         delete_empty: Err(Errno::ENOENT),
         same_is_fine: false,
+        once: false,
     },
     Rules {
         map_type: MapType::Xskmap,
@@ -70,6 +74,7 @@ const ROWS: [Rules; 4] = [
         delete_beyond: Errno::EINVAL,
         delete_empty: Ok(()),
         same_is_fine: true,
+        once: false,
     },
     Rules {
         map_type: MapType::Sockmap,
@@ -80,6 +85,7 @@ const ROWS: [Rules; 4] = [
         delete_beyond: Errno::EINVAL,
         delete_empty: Err(Errno::EINVAL),
         same_is_fine: false,
+        once: false,
     },
     Rules {
         map_type: MapType::ReuseportSockarray,
@@ -90,6 +96,7 @@ const ROWS: [Rules; 4] = [
         delete_beyond: Errno::E2BIG,
         delete_empty: Err(Errno::ENOENT),
         same_is_fine: false,
+        once: true,
     },
 ];
 
@@ -137,18 +144,27 @@ impl ObjectArray {
         if index >= self.slots.len() {
             return Err(Errno::E2BIG);
         }
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.slots.get(index);
         if self.rules.same_is_fine && old == Some(object) {
             return Ok(());
         }
         check_flags(old.is_some(), flags)?;
+        if self.rules.once {
+            if !held.insert(object) {
+                return Err(Errno::EBUSY);
+            }
+            if let Some(old) = old {
+                held.remove(&old);
+            }
+        }
         self.slots.set(index, object).map(drop)
     }
 
     /// Empties every slot that holds this object, as when a socket is closed.
     pub fn forget(&self, object: u64) {
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        held.remove(&object);
         for index in 0..self.slots.len() {
             if self.slots.get(index) == Some(object) {
                 // The slot was full a moment ago, and writers wait: there is nothing to fail.
@@ -162,8 +178,14 @@ impl ObjectArray {
         if index >= self.slots.len() {
             return Err(self.rules.delete_beyond);
         }
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.slots.clear(index).map(drop).or(self.rules.delete_empty)
+        let mut held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.slots.clear(index) {
+            Ok(object) => {
+                held.remove(&object);
+                Ok(())
+            }
+            Err(_) => self.rules.delete_empty,
+        }
     }
 }
 
