@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::common::{Scratch, own, told};
+use crate::common::{Scratch, own, shared, told};
 
 fn plugin(args: &[&str], program: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
@@ -26,6 +26,25 @@ fn the_plugin_runs_bytes() {
     assert!(!err.is_empty());
     assert_eq!(plugin(&["zz"], LOAD).0, 2);
     assert_eq!(plugin(&["--nonsense"], LOAD).0, 2);
+}
+
+#[test]
+fn the_plugin_runs_every_case_of_the_suite() {
+    let Some(cases) = shared("bpf_conformance/cases.jsonl") else { return };
+    let cases = std::fs::read_to_string(cases).unwrap();
+    let mut wrong = Vec::new();
+    for case in cases.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+        let text = |field: &str| case[field].as_str().unwrap_or_default().to_owned();
+        let memory = text("memory");
+        let args: Vec<&str> = if memory.is_empty() { Vec::new() } else { vec![&memory] };
+        let (code, out, err) = plugin(&args, &text("program"));
+        let answer = u64::from_str_radix(out.trim(), 16).ok();
+        if code != 0 || answer.is_none() || answer != case["result"].as_u64() {
+            wrong.push(format!("{}: {code} {out} {err}", text("name")));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(cases.lines().count(), 313);
 }
 
 /// Whether this machine lets us ask its kernel: a program that needs nothing is compared.

@@ -107,6 +107,17 @@ fn runs_are_told_in_words() {
 }
 
 #[test]
+fn a_kernel_whose_types_nobody_knows_will_do() {
+    let args = ["run", &own("firewall"), "--pcap", PCAP, "--map", "blocked_ports[23]=1", "-q", "--target"];
+    for target in ["4.18", "5.15", "6.18", "6.18.3-custom"] {
+        assert_eq!(passes(&[&args[..], &[target]].concat()), "8 runs: 3 XDP_PASS, 4 XDP_DROP, 1 XDP_ABORTED\n", "{target}");
+    }
+    let (code, _, err) = told(&[&args[..], &["nowhere"]].concat());
+    let expected = "error: --target nowhere\n  caused by: neither `host`, nor a kernel release such as 6.18, nor a file\n";
+    assert_eq!((code, err.as_str()), (2, expected));
+}
+
+#[test]
 fn verdicts_are_counted() {
     let args = ["run", &own("firewall"), "--pcap", PCAP, "--map", "blocked_ports[23]=1", "--quiet"];
     assert_eq!(passes(&args), "8 runs: 3 XDP_PASS, 4 XDP_DROP, 1 XDP_ABORTED\n");
