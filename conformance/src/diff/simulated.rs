@@ -165,6 +165,7 @@ impl Simulated {
                     Some(Shape::Memory) => (None, Some(outcome.context.clone())),
                     Some(Shape::SkLookup | Shape::Args | Shape::Netfilter) | None => (None, None),
                 };
+                let context = context.filter(|_| case.context.is_some());
                 Ended::Returned { value: outcome.retval(), packet: packet.map(Bytes), context: context.map(Bytes) }
             }
             Err(RunError::Input(InputError::Refused { errno, .. })) => Ended::Refused(errno.to_string()),

@@ -107,27 +107,17 @@ impl Host {
         Ok(unfilled)
     }
 
-    /// The context that stands for none. The kernel takes room for a context that comes back as a context of zeros that came in; of an XDP
-    /// program, that says that the packet has no bytes in front of its fragments.
-    fn no_context(&self, packet: usize) -> Vec<u8> {
-        match self.shape {
-            Shape::Xdp => [0, packet as u32, 0, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect(),
-            Shape::Skb | Shape::FlowDissector | Shape::SkLookup | Shape::Args | Shape::Memory | Shape::Netfilter => Vec::new(),
-        }
-    }
-
     fn test_run(&self, case: &Case) -> TestRun {
         let data = case.packet.as_ref().map(|bytes| bytes.0.clone()).unwrap_or_default();
-        let ctx = match &case.context {
-            Some(bytes) => bytes.0.clone(),
-            None => self.no_context(data.len()),
-        };
+        let ctx = case.context.as_ref().map(|bytes| bytes.0.clone()).unwrap_or_default();
         let (data_out, ctx_out) = match self.shape {
             Shape::Skb => (data.len() + GROWTH, SKB_SIZE),
             Shape::Xdp => (data.len() + GROWTH, XDP_SIZE),
             Shape::FlowDissector => (FLOW_KEYS_SIZE, 0),
             Shape::SkLookup | Shape::Args | Shape::Memory | Shape::Netfilter => (0, 0),
         };
+        // The kernel takes room for a context that comes back as a context of zeros that came in.
+        let ctx_out = if case.context.is_some() { ctx_out } else { 0 };
         TestRun { data, data_out, ctx, ctx_out, ..TestRun::default() }
     }
 }
@@ -145,7 +135,7 @@ impl Engine for Host {
             Ok(ran) => Ended::Returned {
                 value: ran.retval,
                 packet: packet.then_some(ran.data.into()),
-                context: context.then_some(ran.ctx.into()),
+                context: (context && case.context.is_some()).then_some(ran.ctx.into()),
             },
             Err(errno) => Ended::Refused(errno.to_string()),
         };

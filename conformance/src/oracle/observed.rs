@@ -50,7 +50,7 @@ pub enum Ended {
         value: u32,
         /// The packet, as `data_out` of `BPF_PROG_TEST_RUN`.
         packet: Option<Bytes>,
-        /// The context, as `ctx_out`.
+        /// The context, as `ctx_out`; none if none came in.
         context: Option<Bytes>,
     },
     /// The input was refused with this error number (its name).
