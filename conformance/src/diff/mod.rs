@@ -3,6 +3,7 @@
 //! What cannot be equal is found by asking the kernel again: see `docs/diff.md`.
 
 mod compare;
+mod pair;
 mod report;
 mod run;
 mod simulated;
