@@ -4,12 +4,18 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Random {
     state: u64,
+    seed: u64,
 }
 
 impl Random {
     /// The sequence that belongs to a seed.
     pub fn new(seed: u64) -> Random {
-        Random { state: seed }
+        Random { state: seed, seed }
+    }
+
+    /// What a kernel draws once, when it comes up: the key of flow hashes.
+    pub fn boot_key(&self) -> u32 {
+        (self.seed ^ self.seed >> 32) as u32
     }
 
     /// The next number.

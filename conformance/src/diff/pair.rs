@@ -213,6 +213,7 @@ fn otherwise(world: &mut World) {
     world.clock.monotonic += 12_345_678_901_234;
     world.clock.step = 10_987;
     world.random = Random::new(1);
+    world.net.namespace_cookie += 1;
     world.task.kernel_stack = vec![0xffff_ffff_8100_0000; 40];
     world.task.user_stack = vec![0x40_0000; 40];
 }

@@ -6,11 +6,13 @@ use super::inner_protocol;
 use crate::buffer::{ETH_P_IP, ETH_P_IPV6};
 use crate::call::{Call, Done};
 
-/// `(skb)`. Linux hashes with a key that it draws at boot; this hash is the same in every run. Both directions of a flow have one hash.
+/// `(skb)`. Linux hashes with a key that it draws at boot; here, the seed of the world's random numbers is the key. Both directions of a
+/// flow have one hash.
 pub(super) fn recalc(c: &mut Call<'_>) -> Done {
+    let key = c.world().random.boot_key();
     let buffer = c.buffer(1)?;
     if !buffer.state.hashed {
-        let hash = flow(buffer.packet, inner_protocol(&buffer));
+        let hash = flow(buffer.packet, inner_protocol(&buffer), key);
         buffer.state.hashed = true;
         buffer.set_field("hash", hash.into());
     }
@@ -68,11 +70,11 @@ fn has_ports(protocol: u8) -> bool {
 }
 
 /// The hash of a packet's flow (FNV-1a); never 0, which says that there is none.
-fn flow(packet: &Packet, protocol: u16) -> u32 {
+fn flow(packet: &Packet, protocol: u16, key: u32) -> u32 {
     let flow = dissect(packet, protocol).unwrap_or_default();
     let ends = flow.ends.iter().flat_map(|(address, port)| address.iter().chain(port));
     let bytes = protocol.to_be_bytes().into_iter().chain(ends.copied()).chain([flow.protocol]);
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = bytes.fold(0x811c_9dc5 ^ key, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash.max(1)
 }
 
@@ -88,10 +90,11 @@ mod tests {
 
     #[test]
     fn both_directions_of_a_flow_have_one_hash() {
-        let there = flow(&packet((1, 5000), (2, 80)), ETH_P_IP);
-        assert_eq!(flow(&packet((2, 80), (1, 5000)), ETH_P_IP), there);
-        assert_ne!(flow(&packet((1, 80), (2, 5000)), ETH_P_IP), there);
-        assert_ne!(flow(&packet((1, 5001), (2, 80)), ETH_P_IP), there);
-        assert_ne!(flow(&Packet::new(&[], 0, 0), ETH_P_IP), 0);
+        let there = flow(&packet((1, 5000), (2, 80)), ETH_P_IP, 0);
+        assert_eq!(flow(&packet((2, 80), (1, 5000)), ETH_P_IP, 0), there);
+        assert_ne!(flow(&packet((1, 80), (2, 5000)), ETH_P_IP, 0), there);
+        assert_ne!(flow(&packet((1, 5001), (2, 80)), ETH_P_IP, 0), there);
+        assert_ne!(flow(&Packet::new(&[], 0, 0), ETH_P_IP, 0), 0);
+        assert_ne!(flow(&packet((1, 5000), (2, 80)), ETH_P_IP, 1), there);
     }
 }
