@@ -16,8 +16,11 @@ use skep_kernel::Kernel;
 use skep_linux::{AttachType, ProgType};
 use skep_object::{Object, Repairs};
 
-/// Programs that differ at most: what test runs refuse of packets, and reads of stack that nothing has written.
-const DIFFER: usize = 528;
+/// Programs whose result is made of what the two sides cannot have in common, and why.
+const EXPLAINED: &[(&str, &str)] = &[(
+    "selftests-6.12/verifier_direct_packet_access.bpf.o test22_x_pkt_ptr_3",
+    "goes on only if the upper bits of a packet's address are those of a process: kernel addresses have others",
+)];
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
@@ -72,10 +75,10 @@ fn programs_of_the_corpus_do_the_same_in_both() {
         reports
     });
     let differ = summary(&reports);
-    assert!(differ <= DIFFER, "{differ} programs differ");
+    assert!(differ == 0, "{differ} programs differ without an explanation");
 }
 
-/// Prints what was found; gives the number of programs that differ.
+/// Prints what was found; gives the number of programs that differ without an explanation.
 fn summary(reports: &[(String, ProgramReport)]) -> usize {
     let (mut kinds, mut reasons) = (BTreeMap::new(), BTreeMap::new());
     let (mut differ, mut inputs) = (0, 0);
@@ -84,10 +87,13 @@ fn summary(reports: &[(String, ProgramReport)]) -> usize {
         *kinds.entry((report.prog_type.as_str(), report.verdict.kind())).or_insert(0) += 1;
         match &report.verdict {
             Verdict::Agree => {}
-            Verdict::Differ(_) => {
-                differ += 1;
-                println!("{name}: {report}");
-            }
+            Verdict::Differ(_) => match EXPLAINED.iter().find(|(explained, _)| explained == name) {
+                Some((_, why)) => println!("{name}: {why}"),
+                None => {
+                    differ += 1;
+                    println!("{name}: {report}");
+                }
+            },
             Verdict::NotComparable(why) | Verdict::KernelRefuses(why) | Verdict::SkepRefuses(why) => {
                 let why = why.lines().next().unwrap_or(why);
                 let names = reasons.entry((report.verdict.kind(), why)).or_insert_with(Vec::new);

@@ -2,7 +2,7 @@
 //! permission in the upper bits, and the offset of its first byte.
 
 use skep_linux::Errno;
-use skep_world::Packet;
+use skep_world::{Context, Packet};
 
 use crate::call::{Call, Done, Fail, helpers, kfuncs};
 use crate::raw::{self, Space};
@@ -202,11 +202,21 @@ fn from_packet(c: &mut Call<'_>, kind: Kind) -> Done {
     }
     let prog_type = c.machine.program().prog_type;
     let read_only = !skep_linux::programs::program(prog_type).is_some_and(|row| row.packet_write);
-    let context = c.context(1)?;
+    let context = buffer_context(c)?;
     let (data, len) = (context.block.addr(), context.packet.as_ref().map(|packet| packet.len()));
     let len = len.ok_or_else(|| c.bad(1, "a context without a packet"))?;
     Dynptr { read_only, ..Dynptr::new(kind, data, len as u32 & SIZE_MAX) }.store(c, 3)?;
     Ok(0)
+}
+
+/// Argument 1 as the context of a packet: the context itself, or the `struct sk_buff` that it has a pointer to (netfilter).
+fn buffer_context<'a>(c: &'a mut Call<'_>) -> Result<&'a mut Context, Fail> {
+    let addr = c.arg(1);
+    let pointed = c.machine.parts().context.pointers.iter().any(|(name, to)| *name == "skb" && *to == addr);
+    match pointed {
+        true => Ok(c.machine.parts().context),
+        false => c.context(1),
+    }
 }
 
 /// `(skb, flags, ptr)`: the metadata before the packet.
