@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use skep_kernel::{Btf, Loaded, LogLevel, Map, Prog};
+use skep_kernel::{Btf, Loaded, LogLevel, Map, MappedMap, Prog};
 use skep_linux::{Errno, MapType};
 use skep_program::{MapDef, Program};
 
@@ -45,6 +45,14 @@ pub enum HostError {
         /// The answer; `ENOENT` if there is no such map or program.
         errno: Errno,
     },
+    /// The memory of an arena could not be mapped.
+    #[error("arena `{map}` cannot be mapped: {errno}")]
+    Arena {
+        /// The map.
+        map: String,
+        /// The answer.
+        errno: Errno,
+    },
     /// Records of a map cannot be read.
     #[error("reading the records of map `{map}`: {errno}")]
     Records {
@@ -65,6 +73,8 @@ pub(super) struct Made {
     pub(super) maps: Vec<(Arc<MapDef>, Arc<Map>)>,
     /// In the order given.
     pub(super) programs: Vec<Prog>,
+    /// The memory of arenas: mapped as long as programs use it.
+    _arenas: Vec<MappedMap>,
 }
 
 impl Made {
@@ -89,7 +99,7 @@ impl Types {
 /// definition, or if their maps have the same name.
 pub(super) fn create(programs: &[Arc<Program>], others: &[Arc<MapDef>]) -> Result<Made, HostError> {
     let mut types = Types::default();
-    let mut made = Made { maps: Vec::new(), programs: Vec::new() };
+    let mut made = Made { maps: Vec::new(), programs: Vec::new(), _arenas: Vec::new() };
     for program in programs {
         let mut own = Vec::with_capacity(program.maps.len());
         for def in &program.maps {
@@ -112,8 +122,23 @@ fn map(made: &mut Made, types: &mut Types, def: &Arc<MapDef>) -> Result<Arc<Map>
         return Ok(map.clone());
     }
     let map = Arc::new(Map::from_def(def, types.get(def.btf.as_ref()))?);
+    if def.map_type == MapType::Arena {
+        made._arenas.push(arena(def, &map)?);
+    }
     made.maps.push((def.clone(), map.clone()));
     Ok(map)
+}
+
+/// Maps an arena, as loaders do before they load its programs, and writes its variables.
+fn arena(def: &MapDef, map: &Map) -> Result<MappedMap, HostError> {
+    let memory = map.mmap().map_err(|errno| HostError::Arena { map: def.name.clone(), errno })?;
+    if let Some(data) = &def.arena_data
+        && let Ok(offset) = usize::try_from(data.offset)
+        && offset.checked_add(data.bytes.len()).is_some_and(|end| end <= memory.len())
+    {
+        memory.write(offset, &data.bytes);
+    }
+    Ok(memory)
 }
 
 fn fill_slots(made: &Made, programs: &[Arc<Program>]) -> Result<(), HostError> {
