@@ -7,6 +7,7 @@ use crate::call::{Call, Done, Fail, kfuncs};
 kfuncs! {
     "bpf_arena_alloc_pages" => alloc_pages,
     "bpf_arena_free_pages" => free_pages,
+    "bpf_arena_reserve_pages" => reserve_pages,
 }
 
 /// Does something with the arena that argument 1 names.
@@ -27,5 +28,12 @@ fn alloc_pages(c: &mut Call<'_>) -> Done {
 fn free_pages(c: &mut Call<'_>) -> Done {
     let (at, count) = (c.arg(2), c.arg32(3));
     with_arena(c, |arena| arena.free_pages(at, count))?;
+    Ok(0)
+}
+
+/// `(map, addr, page_cnt)`.
+fn reserve_pages(c: &mut Call<'_>) -> Done {
+    let (at, count) = (c.arg(2), c.arg32(3));
+    with_arena(c, |arena| arena.reserve_pages(at, count))??;
     Ok(0)
 }

@@ -102,7 +102,6 @@ pub(crate) struct Call<'m> {
     pub(crate) args: [u64; 5],
 }
 
-#[allow(dead_code)]
 impl Call<'_> {
     pub(crate) fn parts(&mut self) -> Parts<'_> {
         self.machine.parts()

@@ -1,10 +1,9 @@
 //! Bodies: where execution goes.
 
-use std::sync::Arc;
 
 use skep_linux::Errno;
 use skep_maps::{Map, ProgArray};
-use skep_memory::{Block, Region, RegionKind};
+use skep_memory::{Block, RegionKind};
 
 use crate::Stop;
 use crate::call::{Call, Done, Fail, helpers};
@@ -54,8 +53,8 @@ fn for_each_map_elem(c: &mut Call<'_>) -> Done {
         return Err(Errno::EINVAL.into());
     }
     let stack_key = Block::zeroed(map.def().key_size as usize);
-    let key_region = Region::whole(RegionKind::Lent(Arc::from("a map key")), stack_key.clone(), false);
-    c.memory().add(key_region);
+
+    c.lend(RegionKind::Lent("a map key".into()), stack_key.clone(), false);
     let walked = walk(c, &*map, &stack_key);
     c.memory().remove(stack_key.addr());
     walked

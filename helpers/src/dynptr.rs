@@ -151,7 +151,7 @@ impl Dynptr {
     }
 
     /// A copy of `len` bytes, in one piece or not.
-    fn read(&self, c: &mut Call<'_>, offset: u32, len: u32) -> Result<Vec<u8>, Fail> {
+    pub(crate) fn read(&self, c: &mut Call<'_>, offset: u32, len: u32) -> Result<Vec<u8>, Fail> {
         match self.piece(c, offset, len)? {
             Some(addr) => c.memory().bytes(addr, len.into()).map_err(|fault| c.bad(1, fault)),
             None => {
@@ -164,7 +164,7 @@ impl Dynptr {
     }
 
     /// Writes bytes, in one piece or not.
-    fn write(&self, c: &mut Call<'_>, offset: u32, bytes: &[u8]) -> Result<(), Fail> {
+    pub(crate) fn write(&self, c: &mut Call<'_>, offset: u32, bytes: &[u8]) -> Result<(), Fail> {
         match self.piece(c, offset, bytes.len() as u32)? {
             Some(addr) => c.memory().write(addr, bytes).map_err(|fault| c.bad(1, fault)),
             None => {

@@ -52,6 +52,7 @@ mod time;
 mod timer;
 mod trace;
 mod tunnel;
+mod xattr;
 mod xdp;
 
 pub use held::{Held, HeldKind, Reference};

@@ -3,7 +3,7 @@
 use skep_btf::TypeId;
 use skep_linux::Errno;
 
-use crate::call::{Call, Done, Fail, helpers};
+use crate::call::{Call, Done, Fail, helpers, kfuncs};
 use crate::format::{Prepared, Sources, prepare};
 use crate::raw::{self, Space};
 use crate::show;
@@ -16,6 +16,10 @@ helpers! {
     150 "bpf_seq_printf_btf" => seq_printf_btf,
     165 "bpf_snprintf" => snprintf,
     177 "bpf_trace_vprintk" => trace_vprintk,
+}
+
+kfuncs! {
+    "bpf_stream_vprintk_impl" => stream_vprintk,
 }
 
 /// Bytes that a line may have, with its NUL.
@@ -148,4 +152,24 @@ fn snprintf_btf(c: &mut Call<'_>) -> Done {
 fn seq_printf_btf(c: &mut Call<'_>) -> Done {
     let text = object_text(c, 2, SEQ_BYTES)?;
     append(c, &text.bytes)
+}
+
+/// `(stream_id, fmt, args, len, aux)`.
+fn stream_vprintk(c: &mut Call<'_>) -> Done {
+    /// What a stream holds until somebody reads it.
+    const CAPACITY: usize = 100_000;
+    const STREAMS: std::ops::RangeInclusive<u32> = 1..=2;
+    let id = c.arg32(1);
+    if !STREAMS.contains(&id) {
+        return Err(Errno::ENOENT.into());
+    }
+    let args = varargs(c, 3, u64::from(c.arg32(4)))?;
+    let format = const_string(c, 2)?;
+    let (text, _) = prepare_in(c, &format, &args)?.print(LINE);
+    let stream = c.world().output.streams.entry(id).or_default();
+    if stream.len() + text.len() > CAPACITY {
+        return Err(Errno::ENOSPC.into());
+    }
+    stream.extend(text);
+    Ok(0)
 }

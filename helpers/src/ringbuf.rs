@@ -125,7 +125,7 @@ fn drain(c: &mut Call<'_>) -> Done {
     let ring = map.as_any().downcast_ref::<UserRingBuf>().ok_or_else(|| c.bad(1, "not a user ring buffer"))?;
     ring.begin()?;
     let dynptr = Block::zeroed(16);
-    c.memory().add(Region::whole(RegionKind::Lent("a dynptr".into()), dynptr.clone(), false));
+    c.lend(RegionKind::Lent("a dynptr".into()), dynptr.clone(), false);
     let drained = samples(c, ring, &map.def().name, &dynptr);
     c.memory().remove(dynptr.addr());
     ring.end();

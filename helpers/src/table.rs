@@ -50,9 +50,11 @@ const KFUNC_FAMILIES: &[(&str, &[KfuncBody])] = &[
     ("kernel", crate::kernel::KFUNCS),
     ("lock", crate::lock::KFUNCS),
     ("lsm", crate::lsm::KFUNCS),
+    ("print", crate::print::KFUNCS),
     ("probe", crate::probe::KFUNCS),
     ("string", crate::string::KFUNCS),
     ("task", crate::task::KFUNCS),
+    ("xattr", crate::xattr::KFUNCS),
     ("timer", crate::timer::KFUNCS),
 ];
 

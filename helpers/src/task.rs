@@ -42,6 +42,9 @@ kfuncs! {
     "bpf_iter_task_new" => iter_new,
     "bpf_iter_task_next" => iter::next,
     "bpf_iter_task_destroy" => iter::end,
+    "bpf_iter_task_vma_new" => mappings_new,
+    "bpf_iter_task_vma_next" => iter::next,
+    "bpf_iter_task_vma_destroy" => iter::end,
 }
 
 /// The kind of reference that holders of tasks have.
@@ -96,6 +99,22 @@ fn iter_new(c: &mut Call<'_>) -> Done {
     });
     let tasks = tasks.map(|(addr, ..)| addr).collect();
     iter::start(c, tasks);
+    Ok(0)
+}
+
+/// `(it, task, addr)`: over the mappings of a task from the one at or behind an address on.
+fn mappings_new(c: &mut Call<'_>) -> Done {
+    let addr = c.arg(3);
+    iter::start(c, Vec::new());
+    let task = task(c, 2)?;
+    if task.kernel_thread {
+        return Err(Errno::ENOENT.into());
+    }
+    let mut mappings: Vec<_> = task.mappings.into_iter().filter(|mapping| mapping.end > addr).collect();
+    mappings.sort_by_key(|mapping| mapping.start);
+    let made = mappings.iter().map(|mapping| c.world().mapping_object(mapping)).collect::<Result<Vec<_>, _>>();
+    let objects = made.map_err(|error| c.not_simulated(format_args!("struct vm_area_struct: {error}")))?;
+    iter::start(c, objects);
     Ok(0)
 }
 

@@ -154,6 +154,29 @@ impl Arena {
         free.insert(start, end - start);
     }
 
+    /// `bpf_arena_reserve_pages`: pages that no allocation takes, and that are not there, until they are freed. `EINVAL` if they leave the
+    /// arena, `EBUSY` if one of them is taken.
+    pub fn reserve_pages(&self, at: u64, count: u32) -> Result<(), Errno> {
+        if count == 0 {
+            return Ok(());
+        }
+        let page = self.page(at);
+        let end = page.checked_add(count).filter(|end| *end <= self.base.def().max_entries).ok_or(Errno::EINVAL)?;
+        let mut free = self.free();
+        let (start, len) = free.range(..=page).next_back().map(|(s, l)| (*s, *l)).ok_or(Errno::EBUSY)?;
+        if end > start + len {
+            return Err(Errno::EBUSY);
+        }
+        free.remove(&start);
+        if page > start {
+            free.insert(start, page - start);
+        }
+        if start + len > end {
+            free.insert(end, start + len - end);
+        }
+        Ok(())
+    }
+
     /// Makes one page present, as user space does by touching it; false if it lies outside of the arena.
     pub fn touch(&self, at: u64) -> bool {
         let page = at & !(PAGE - 1);

@@ -82,6 +82,8 @@ pub struct World {
     pub objects: Objects,
     /// What IMA measured: the number of the hash algorithm and the digest, by the address of a `struct inode`.
     pub ima: BTreeMap<u64, (u32, Vec<u8>)>,
+    /// Extended attributes, by the address of a `struct inode` or `struct cgroup` and the name.
+    pub xattrs: BTreeMap<(u64, String), Vec<u8>>,
     /// Memory that programs allocated.
     pub heap: Heap,
     /// Timers and work.
@@ -117,6 +119,7 @@ impl World {
             symbols: Symbols::default(),
             objects: Objects::default(),
             ima: BTreeMap::new(),
+            xattrs: BTreeMap::new(),
             heap: Heap::default(),
             later: Later::default(),
             freed: Freed::default(),

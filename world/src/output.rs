@@ -1,5 +1,7 @@
 //! What programs send out.
 
+use std::collections::BTreeMap;
+
 use crate::Effect;
 
 /// Everything that left a program during its runs, in order.
@@ -9,6 +11,8 @@ pub struct Output {
     pub printk: Vec<String>,
     /// Records of perf event arrays; ring buffers keep theirs in the map.
     pub records: Vec<Record>,
+    /// What programs wrote to their streams: 1 is for output, 2 for errors.
+    pub streams: BTreeMap<u32, Vec<u8>>,
     /// What iterator programs wrote to their `seq_file`.
     pub seq: Vec<u8>,
     /// What programs did to the rest of the kernel.

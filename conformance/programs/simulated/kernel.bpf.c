@@ -319,3 +319,77 @@ int group_value(struct __sk_buff *skb)
 	keep(bpf_get_retval());
 	return 1;
 }
+
+struct vm_area_struct {
+	unsigned long vm_start;
+} __attribute__((preserve_access_index));
+struct bpf_iter_task_vma {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+
+extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task, __u64 addr) __ksym;
+extern struct vm_area_struct *bpf_iter_task_vma_next(struct bpf_iter_task_vma *it) __ksym;
+extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym;
+
+SEC("raw_tp/sched_switch")
+int mappings(void *ctx)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct bpf_iter_task_vma it;
+	struct vm_area_struct *vma;
+
+	keep_int(bpf_iter_task_vma_new(&it, current, 0x1fff));
+	while ((vma = bpf_iter_task_vma_next(&it)))
+		keep(vma->vm_start);
+	bpf_iter_task_vma_destroy(&it);
+	return 0;
+}
+
+struct dentry {
+	struct inode *d_inode;
+} __attribute__((preserve_access_index));
+
+extern int bpf_get_dentry_xattr(struct dentry *dentry, const char *name, struct bpf_dynptr *value) __ksym;
+extern int bpf_set_dentry_xattr(struct dentry *dentry, const char *name, const struct bpf_dynptr *value, int flags) __ksym;
+extern int bpf_remove_dentry_xattr(struct dentry *dentry, const char *name) __ksym;
+
+char value[16];
+
+SEC("lsm.s/inode_getxattr")
+int attributes(__u64 *ctx)
+{
+	struct dentry *dentry = (void *)ctx[0];
+	struct bpf_dynptr ptr, little;
+
+	bpf_dynptr_from_mem(value, sizeof(value), 0, &ptr);
+	bpf_dynptr_from_mem(value, 2, 0, &little);
+	keep_int(bpf_get_dentry_xattr(dentry, "user.colour", &ptr));
+	keep(*(long *)value);
+	keep_int(bpf_get_dentry_xattr(dentry, "user.colour", &little));
+	keep_int(bpf_get_dentry_xattr(dentry, "user.taste", &ptr));
+	keep_int(bpf_get_dentry_xattr(dentry, "trusted.colour", &ptr));
+	keep_int(bpf_set_dentry_xattr(dentry, "user.colour", &ptr, 0));
+	keep_int(bpf_set_dentry_xattr(dentry, "security.bpf.seen", &little, 2));
+	keep_int(bpf_set_dentry_xattr(dentry, "security.bpf.seen", &little, 1));
+	keep_int(bpf_set_dentry_xattr(dentry, "security.bpf.seen", &little, 1));
+	keep_int(bpf_get_dentry_xattr(dentry, "security.bpf.seen", &ptr));
+	keep_int(bpf_remove_dentry_xattr(dentry, "security.bpf.seen"));
+	keep_int(bpf_remove_dentry_xattr(dentry, "security.bpf.seen"));
+	return 0;
+}
+
+extern int bpf_stream_vprintk_impl(int stream_id, const char *format, const void *args, __u32 len, void *aux) __ksym;
+
+const char format[] = "%d and %s\n";
+const char name[] = "a name";
+
+SEC("syscall")
+int streams(void *ctx)
+{
+	__u64 args[] = { 5, (__u64)name };
+
+	keep_int(bpf_stream_vprintk_impl(1, format, args, sizeof(args), 0));
+	keep_int(bpf_stream_vprintk_impl(2, name, args, 0, 0));
+	keep_int(bpf_stream_vprintk_impl(1, name, args, 0, 0));
+	return 0;
+}

@@ -2,7 +2,7 @@
 
 use skep::{Input, Instance};
 use skep_maps::UserRingBuf;
-use skep_world::{Cgroup, Effect, Task, World};
+use skep_world::{Cgroup, Effect, Mapping, Task, World};
 
 use crate::simulated::{in_world, instance, run, target};
 
@@ -179,4 +179,36 @@ fn values_of_a_cgroup_and_its_programs() {
     let kept = run(&mut instance, "group_value", &Input::packet(&[0; 60]));
     assert_eq!(kept, [0, 0, -13, 1, 0, -13, 0, 0, -13]);
     assert_eq!(instance.world().event.retval, -13);
+}
+
+#[test]
+fn mappings_from_an_address_on() {
+    let Some(mut instance) = kernel("mappings") else { return };
+    let mapping = |start| Mapping { start, end: start + 0x1000, ..Mapping::default() };
+    instance.world_mut().task.mappings = [0x5000, 0x1000, 0x0, 0x3000].map(mapping).to_vec();
+    assert_eq!(run(&mut instance, "mappings", &Input::none()), [0, 0x1000, 0x3000, 0x5000]);
+    instance.world_mut().task.kernel_thread = true;
+    assert_eq!(run(&mut instance, "mappings", &Input::none())[4..], [-2]);
+}
+
+#[test]
+fn extended_attributes() {
+    let Some(mut instance) = kernel("attributes") else { return };
+    let world = instance.world_mut();
+    let dentry = world.new_object("dentry").unwrap();
+    let inode = world.new_object("inode").unwrap();
+    world.set(dentry, "d_inode", inode).unwrap();
+    world.xattrs.insert((inode, "user.colour".into()), b"blue".to_vec());
+    let word = i64::from_le_bytes(*b"blue\0\0\0\0");
+    let kept = run(&mut instance, "attributes", &Input::args([dentry]));
+    assert_eq!(kept, [4, word, -34, -61, -1, -1, -61, 0, -17, 2, 0, -61]);
+}
+
+#[test]
+fn text_for_the_programs_own_streams() {
+    let Some(mut instance) = kernel("streams") else { return };
+    assert_eq!(run(&mut instance, "streams", &Input::none()), [0, 0, 0]);
+    let streams = &instance.world().output.streams;
+    assert_eq!(streams[&1], b"5 and a name\na name");
+    assert_eq!(streams[&2], b"a name");
 }
