@@ -9,8 +9,8 @@ use crate::{Btf, Composite, Kind, Member, Type, TypeId};
 pub(super) enum Piece {
     /// The member with this index.
     Member(u32),
-    /// This many unnamed bits that do not leave a `long`.
-    Padding(u8),
+    /// Unnamed bits from one place to another, in bits from the start.
+    Padding(u64, u64),
 }
 
 /// How a body is written.
@@ -115,13 +115,13 @@ impl Plans {
     }
 }
 
-/// Unnamed bits from one place to another.
-fn pad(mut from: u64, to: u64, pieces: &mut Vec<Piece>) {
-    while from < to {
+/// The widths of unnamed bitfields that fill a place: none of them leaves a `long`.
+pub(super) fn fillers(mut from: u64, to: u64) -> impl Iterator<Item = u64> {
+    std::iter::from_fn(move || {
         let bits = (to - from).min(64 - from % 64);
-        pieces.push(Piece::Padding(bits as u8));
         from += bits;
-    }
+        (bits > 0).then_some(bits)
+    })
 }
 
 /// Most padding that is written: what a struct leaves out beyond that makes it opaque.
@@ -152,7 +152,7 @@ fn lay_struct(parts: &[Part], size: u64, packed: bool) -> Option<Plan> {
             return None;
         }
         if natural != part.at {
-            pad(end, part.at, &mut pieces);
+            pieces.push(Piece::Padding(end, part.at));
         }
         pieces.push(Piece::Member(part.index));
         end = part.at + part.bits;
@@ -164,7 +164,7 @@ fn lay_struct(parts: &[Part], size: u64, packed: bool) -> Option<Plan> {
         return None;
     }
     if end.next_multiple_of(8 * align) != 8 * size {
-        pad(end, 8 * size, &mut pieces);
+        pieces.push(Piece::Padding(end, 8 * size));
     }
     Some(Plan::Body { packed, aligned: None, pieces, align: align as u32 })
 }

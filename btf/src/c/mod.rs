@@ -18,11 +18,12 @@ use text::Writer;
 
 use crate::{Btf, BtfError, Kind, Type, TypeId};
 
-/// Lines of text per element of the types, at most: untagged structs are written wherever they are used.
-const STEPS_PER_RECORD: u64 = 64;
+/// Bytes of text per byte of types, at most: untagged structs are written wherever they are used, and what is put together in several
+/// steps counts in each. The text of a kernel's types is half as large as they are.
+const BYTES_PER_BYTE: u64 = 16;
 
-/// Fewest steps that a text may take.
-const LEAST_STEPS: u64 = 1_000_000;
+/// Fewest bytes of text that are allowed.
+const LEAST: u64 = 1 << 20;
 
 impl Btf {
     /// The type in one line, as a C declaration without a name has it: `const char *[16]`, `struct task_struct`, `int (*)(void *, ...)`.
@@ -51,7 +52,7 @@ impl Btf {
     /// # Errors
     /// An id out of range, or types that nest too deeply to be written.
     pub fn c_definition(&self, id: TypeId) -> Result<String, BtfError> {
-        Writer::new(self, None, HashSet::new(), LEAST_STEPS).define(id)
+        Writer::new(self, None, HashSet::new(), LEAST).define(id)
     }
 
     /// The definitions of these types and of all that they need, as a part of a C file that compiles.
@@ -114,8 +115,13 @@ impl Btf {
         Writer::new(self, Some(Names::all(self)), std::mem::take(&mut order.cut), self.budget())
     }
 
+    /// Bytes of the types, those of the base included.
+    fn raw_len(&self) -> u64 {
+        self.raw().len() as u64 + self.base().map_or(0, Btf::raw_len)
+    }
+
     fn budget(&self) -> u64 {
-        LEAST_STEPS + STEPS_PER_RECORD * u64::from(self.len()) + self.raw().len() as u64
+        LEAST + BYTES_PER_BYTE * self.raw_len()
     }
 
     /// The first function of each name that is tagged as one that programs may call.

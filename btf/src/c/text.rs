@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::layout::{Piece, Plan, Plans};
+use super::layout::{Piece, Plan, Plans, fillers};
 use super::names::{Names, identifier, is_builtin, is_keyword_of_c23};
 use super::order::Item;
 use crate::{Btf, BtfError, Enum, FuncProto, IntEncoding, Member, Type, TypeId, TypeProblem};
 
 /// Deepest nesting of pointers, arrays, functions and untagged structs in one declaration.
 const MAX_DEPTH: u16 = 300;
+
+/// Bytes that a short line takes, at most.
+const LINE: u64 = 24;
 
 /// Writes types.
 pub(super) struct Writer<'a> {
@@ -22,7 +25,8 @@ pub(super) struct Writer<'a> {
     brief: bool,
     /// The body of a struct or union was written.
     record: bool,
-    /// Members, parameters and steps that may still be written, so that text stays in proportion to the types.
+    /// Bytes that may still be written, so that text stays in proportion to the types. What is put together in several steps counts
+    /// in each.
     budget: u64,
 }
 
@@ -83,15 +87,15 @@ impl<'a> Writer<'a> {
 
     /// A writer of single lines.
     pub(super) fn brief(btf: &'a Btf) -> Writer<'a> {
-        Writer { brief: true, ..Writer::new(btf, None, HashSet::new(), 10_000) }
+        Writer { brief: true, ..Writer::new(btf, None, HashSet::new(), 1 << 18) }
     }
 
     pub(super) fn wrote_record(&self) -> bool {
         self.record
     }
 
-    fn spend(&mut self, id: TypeId, steps: u64) -> Result<(), BtfError> {
-        self.budget = self.budget.checked_sub(steps).ok_or(BtfError::TooManySteps { id })?;
+    fn spend(&mut self, id: TypeId, bytes: u64) -> Result<(), BtfError> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(BtfError::TooManySteps { id })?;
         Ok(())
     }
 
@@ -119,7 +123,7 @@ impl<'a> Writer<'a> {
         tabs: usize,
         depth: u16,
     ) -> Result<String, BtfError> {
-        self.spend(id, 1)?;
+        self.spend(id, LINE + (inner.len() + tabs) as u64)?;
         if depth > MAX_DEPTH {
             let offset = self.btf.offset_of(id).unwrap_or(0);
             return Err(BtfError::Type { id, offset, problem: TypeProblem::TooDeep(MAX_DEPTH) });
@@ -132,6 +136,7 @@ impl<'a> Writer<'a> {
                 Type::Restrict(to) => (with.restrict, at) = (true, to.to),
                 Type::TypeTag(tag) => {
                     let value = if tag.attribute { tag.name.to_owned() } else { format!("btf_type_tag({})", quoted(tag.name)) };
+                    self.spend(at, LINE + value.len() as u64)?;
                     with.attributes.push_str(&format!(" __attribute__(({value}))"));
                     at = tag.to;
                 }
@@ -183,6 +188,7 @@ impl<'a> Writer<'a> {
 
     /// A type that is neither pointer, array nor function.
     fn base(&mut self, id: TypeId, tabs: usize, depth: u16) -> Result<String, BtfError> {
+        self.spend(id, self.btf.name(id).len() as u64)?;
         Ok(match self.btf.ty(id)? {
             Type::Void => "void".to_owned(),
             Type::Int(_) | Type::Float(_) | Type::Typedef(_) => {
@@ -219,7 +225,7 @@ impl<'a> Writer<'a> {
     /// The braces of a struct or union, with what follows them.
     fn body(&mut self, id: TypeId, tabs: usize, depth: u16) -> Result<String, BtfError> {
         let (Type::Struct(composite) | Type::Union(composite)) = self.btf.ty(id)? else { return Ok(String::new()) };
-        self.spend(id, u64::from(composite.member_count()))?;
+        self.spend(id, LINE * (1 + u64::from(composite.member_count())))?;
         self.record = true;
         let plan = self.plans.plan(self.btf, composite).clone();
         let (inside, outside) = (indent(tabs + 1), indent(tabs));
@@ -234,7 +240,11 @@ impl<'a> Writer<'a> {
         for piece in pieces {
             text.push_str(&inside);
             match piece {
-                Piece::Padding(bits) => text.push_str(&format!("long: {bits};\n")),
+                Piece::Padding(from, to) => {
+                    let lines: Vec<_> = fillers(from, to).map(|bits| format!("long: {bits};\n")).collect();
+                    self.spend(id, lines.len() as u64 * (LINE + inside.len() as u64))?;
+                    text.push_str(&lines.join(&inside));
+                }
                 Piece::Member(index) => {
                     let Some(member) = composite.member(index) else { continue };
                     text.push_str(&self.member(member, index, tabs + 1, depth + 1)?);
@@ -270,7 +280,8 @@ impl<'a> Writer<'a> {
 
     /// The braces of an enum, with what follows them.
     fn constants(&mut self, e: Enum<'_>, tabs: usize) -> Result<String, BtfError> {
-        self.spend(e.id(), u64::from(e.value_count()))?;
+        let names: u64 = e.values().map(|value| value.name.len() as u64).sum();
+        self.spend(e.id(), names + (LINE + tabs as u64) * (1 + u64::from(e.value_count())))?;
         let (inside, outside) = (indent(tabs + 1), indent(tabs));
         let mut text = "{\n".to_owned();
         let wide = |value: i64| value != i64::from(value as i32) && value != i64::from(value as u32);
@@ -329,7 +340,7 @@ impl<'a> Writer<'a> {
             Type::Datasec(section) => {
                 let mut text = format!("/* section {} of {} bytes */\n", section.name(), section.size());
                 for var in section.vars() {
-                    self.spend(id, 1)?;
+                    self.spend(id, LINE)?;
                     text.push_str(&self.define(var.ty)?);
                 }
                 text

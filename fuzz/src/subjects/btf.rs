@@ -25,6 +25,7 @@ pub(super) fn explore(btf: &Btf, rng: &mut Rng) -> Option<String> {
         if !name.is_empty() && !matches!(kind, TypeKind::DeclTag | TypeKind::TypeTag) && btf.find(name, kind).is_none() {
             return Some(format!("{kind:?} `{name}` is not found by its name"));
         }
+        let _ = (btf.type_name(id), btf.declaration(id, "x"), btf.c_definition(id), btf.c_definitions(&[id]));
         let sizes = (btf.size_of(id), btf.align_of(id));
         btf.decl_tags(id).count();
         if let (Ok(size), _) = sizes
@@ -42,6 +43,7 @@ pub(super) fn explore(btf: &Btf, rng: &mut Rng) -> Option<String> {
             }
         }
     }
+    let _ = btf.c_header();
     let _ = btf.string(rng.u32(..));
     (btf.get(TypeId(count)).is_some()).then(|| "a type beyond the last".to_owned())
 }
