@@ -1,6 +1,5 @@
 //! Bodies: where execution goes.
 
-
 use skep_linux::Errno;
 use skep_maps::{Map, ProgArray};
 use skep_memory::{Block, RegionKind};

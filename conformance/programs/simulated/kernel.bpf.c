@@ -386,7 +386,8 @@ const char name[] = "a name";
 SEC("syscall")
 int streams(void *ctx)
 {
-	__u64 args[] = { 5, (__u64)name };
+	const char *volatile text = name;
+	__u64 args[] = { 5, (__u64)text };
 
 	keep_int(bpf_stream_vprintk_impl(1, format, args, sizeof(args), 0));
 	keep_int(bpf_stream_vprintk_impl(2, name, args, 0, 0));

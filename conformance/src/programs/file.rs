@@ -161,7 +161,7 @@ pub struct Stepped {
     /// The packet, where it is another than before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet: Option<String>,
-    /// The context: its fields that are not 0, or a value of its type.
+    /// The context, where one came in: its fields that are not 0, or a value of its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
 }

@@ -171,7 +171,9 @@ fn run_steps(instance: &mut Instance, case: &Case, addresses: &Addresses) -> Res
         let input = input::case(&loaded, step, addresses)?;
         let result = program.run(&engine_input(&input));
         if let Ok(outcome) = &result {
-            steps.push(shown(&loaded, step, outcome));
+            let shown = shown(&loaded, step, outcome);
+            // As of the kernel, which gives no context back where none came in.
+            steps.push(Stepped { context: shown.context.filter(|_| input.context.is_some()), ..shown });
         }
         if let Some(ended) = end_of(at, result)? {
             return Ok((steps, Some(ended)));
