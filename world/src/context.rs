@@ -27,6 +27,8 @@ pub struct Context {
     pub pointers: Vec<(&'static str, u64)>,
     /// The cookie of the socket that the event brings, if it is none of the world's; 0 until somebody asks for it.
     pub own_cookie: u64,
+    /// Bytes that are left for TCP options; `None` until somebody takes some.
+    pub option_space: Option<u32>,
     /// Memory that these pointers reach.
     pub lent: Vec<Region>,
     row: Option<&'static ContextRow>,
@@ -109,6 +111,7 @@ impl Context {
             skb: Skb::default(),
             pointers: Vec::new(),
             own_cookie: 0,
+            option_space: None,
             lent: Vec::new(),
             row,
             accesses,
@@ -126,6 +129,7 @@ impl Context {
             skb: Skb::default(),
             pointers: Vec::new(),
             own_cookie: 0,
+            option_space: None,
             lent: Vec::new(),
             row,
             accesses: None,
@@ -154,8 +158,14 @@ impl Context {
         };
         let field = row.fields.iter().find(|field| matches!(field.name, "len" | "size") && field.size == 4);
         if let Some(field) = field.filter(|field| field.offset as usize + 4 <= self.block.len()) {
-            self.block.store(field.offset as usize, 4, packet.len() as u64);
+            self.block.store(field.offset as usize, 4, self.packet_bytes(packet).len() as u64);
         }
+    }
+
+    /// Where all bytes of the packet lie in its block. Of a message, the program may see a part that does not begin where it does.
+    pub fn packet_bytes(&self, packet: &Packet) -> std::ops::Range<usize> {
+        let start = if self.prog_type == ProgType::SkMsg { packet.mac } else { packet.data };
+        start..packet.end.max(start)
     }
 
     /// What a load of `size` bytes at `offset` yields.

@@ -27,7 +27,18 @@ pub enum Effect {
     },
     /// `bpf_bprm_opts_set`.
     BprmOptions(u64),
-    /// `bpf_sk_assign`: the socket with this cookie gets the packet or the connection; `None` takes the choice back.
+    /// `bpf_msg_apply_bytes`: what the program returns holds for so many bytes.
+    ApplyBytes(u32),
+    /// `bpf_msg_cork_bytes`: the program is to be called again when there are so many bytes.
+    CorkBytes(u32),
+    /// `bpf_tcp_send_ack`.
+    Acknowledge {
+        /// The cookie of the socket; 0 if it is a kernel object.
+        socket: u64,
+        /// The next byte that it expects.
+        sequence: u32,
+    },
+    /// `bpf_sk_assign`, `bpf_sk_select_reuseport`: the socket with this cookie gets the packet or the connection; `None` takes the choice back.
     Assign(Option<u64>),
     /// `bpf_bind`: the address that the socket of the context connects from.
     Bind(std::net::SocketAddr),

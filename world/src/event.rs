@@ -17,6 +17,8 @@ pub struct Event {
     pub redirect: Option<Redirect>,
     /// What the socket buffer brings beside its bytes and fields.
     pub skb: Skb,
+    /// Bytes of the header that TCP options take without those of programs: 40 is the most that there may be.
+    pub tcp_options: u32,
     /// Whether the run is the return probe of a session (`bpf_session_is_return`).
     pub session_return: bool,
     /// Address of the number that the two probes of a session share, once one asked for it.

@@ -1,8 +1,10 @@
 //! What socket arguments name: sockets of the world, the one that the event brings, and kernel objects.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use skep_linux::contexts::{Object, SOCK};
 use skep_memory::RegionKind;
-use skep_world::SocketState;
+use skep_world::{Socket, SocketState};
 
 use super::AF_INET6;
 use crate::call::{Call, Done, Fail};
@@ -96,10 +98,7 @@ impl Call<'_> {
                 })
             }
             Sock::Own(addr) => {
-                let mut field = |name: &str| {
-                    let offset = SOCK.fields.iter().find(|field| field.name == name).map_or(0, |field| field.offset);
-                    self.own_number(addr, offset as u64)
-                };
+                let mut field = |name: &str| self.own_field(addr, name, 0);
                 let (family, kind, protocol, state) = (field("family"), field("type"), field("protocol"), field("state"));
                 Ok(Facts { family, kind, protocol, state, v6_only: false })
             }
@@ -107,14 +106,15 @@ impl Call<'_> {
         }
     }
 
-    /// Four bytes of the event's own socket.
-    fn own_number(&mut self, addr: u64, offset: u64) -> u32 {
+    /// Four bytes of a field of the event's own socket.
+    fn own_field(&mut self, addr: u64, name: &str, skip: u64) -> u32 {
+        let offset = SOCK.fields.iter().find(|field| field.name == name).map_or(0, |field| field.offset);
         let context = self.parts().context;
         let block = match context.lent.iter().find(|lent| lent.start() == addr) {
             Some(lent) => &lent.block,
             None => &context.block,
         };
-        block.load(offset as usize, 4) as u32
+        block.load(offset as usize + skip as usize, 4) as u32
     }
 
     fn object_facts(&mut self, n: usize, addr: u64) -> Result<Facts, Fail> {
@@ -148,6 +148,33 @@ impl Call<'_> {
                 Ok(cookie)
             }
         }
+    }
+
+    /// The cookie of a socket that the world is to know from now on.
+    pub(crate) fn adopt_socket(&mut self, n: usize, sock: &Sock) -> Done {
+        let Sock::Own(addr) = *sock else {
+            return self.cookie(sock);
+        };
+        let (facts, cookie) = (self.facts(n, sock)?, self.cookie(sock)?);
+        let own_port = self.own_field(addr, "src_port", 0) as u16;
+        let other_port = u16::from_be(self.own_field(addr, "dst_port", 0) as u16);
+        let local = SocketAddr::new(self.own_address(addr, facts.family, ["src_ip4", "src_ip6"]), own_port);
+        let remote = SocketAddr::new(self.own_address(addr, facts.family, ["dst_ip4", "dst_ip6"]), other_port);
+        let state = SocketState::from_number(facts.state).unwrap_or(SocketState::Close);
+        self.world().net.sockets.insert(cookie, Socket::new(facts.kind, facts.protocol, state, local, remote));
+        Ok(cookie)
+    }
+
+    /// An address of the event's own socket, from the field for its version of IP.
+    fn own_address(&mut self, addr: u64, family: u32, [four, six]: [&str; 2]) -> IpAddr {
+        if family != AF_INET6 {
+            return Ipv4Addr::from(self.own_field(addr, four, 0).to_le_bytes()).into();
+        }
+        let mut bytes = [0; 16];
+        for (i, word) in bytes.chunks_exact_mut(4).enumerate() {
+            word.copy_from_slice(&self.own_field(addr, six, 4 * i as u64).to_le_bytes());
+        }
+        Ipv6Addr::from(bytes).into()
     }
 
     /// The pointer to a socket that a program gets.

@@ -68,6 +68,10 @@ fn take_data(context: &mut Context, row: Option<&'static ContextRow>, bytes: &[u
 
 pub(super) fn finish(context: &Context) -> Output {
     let buffer = || context.lent.iter().find(|lent| lent.writable).map(|lent| lent.block.bytes(0, lent.block.len()));
-    let packet = context.packet.as_ref().map(Packet::bytes).or_else(buffer);
+    let bytes = |packet: &Packet| {
+        let range = context.packet_bytes(packet);
+        packet.block.bytes(range.start, range.len())
+    };
+    let packet = context.packet.as_ref().map(bytes).or_else(buffer);
     Output { packet, context: context.block.bytes(0, context.block.len()) }
 }

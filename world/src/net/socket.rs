@@ -28,6 +28,14 @@ pub enum SocketState {
 }
 
 impl SocketState {
+    /// The state with this number.
+    pub fn from_number(number: u32) -> Option<SocketState> {
+        use SocketState::*;
+        let all =
+            [Established, SynSent, SynRecv, FinWait1, FinWait2, TimeWait, Close, CloseWait, LastAck, Listen, Closing, NewSynRecv];
+        all.into_iter().find(|state| *state as u32 == number)
+    }
+
     /// Whether all of a socket is there, not only the part that time-wait and request sockets have.
     pub fn is_full(self) -> bool {
         !matches!(self, SocketState::TimeWait | SocketState::NewSynRecv)
@@ -65,6 +73,8 @@ pub struct Socket {
     pub reuseport: Option<u32>,
     /// Of a connection in the making: the cookie of the socket that listens.
     pub listener: Option<u64>,
+    /// Of one that listens: more connections come than it can take, so that it gives out SYN cookies.
+    pub flooded: bool,
     /// Counters of `struct bpf_tcp_sock`, by field; those that are not here are 0.
     pub tcp: BTreeMap<String, u64>,
     /// What programs are called for (`BPF_SOCK_OPS_*_CB_FLAG`).
@@ -103,6 +113,7 @@ impl Socket {
             cgroup: 1,
             reuseport: None,
             listener: None,
+            flooded: false,
             tcp: BTreeMap::new(),
             callbacks: 0,
             view: Block::zeroed(SOCK.size as usize),
@@ -247,6 +258,11 @@ impl Sockets {
     pub fn new_cookie(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    /// Adds a socket under a cookie that [`Sockets::new_cookie`] gave.
+    pub fn insert(&mut self, cookie: u64, socket: Socket) {
+        self.by_cookie.insert(cookie, socket);
     }
 
     /// Adds a socket; its cookie.

@@ -229,6 +229,9 @@ fn effected(effect: &Effect) -> String {
             format!("a copy of the packet ({} bytes) to {}device {ifindex}", data.len(), side(*ingress))
         }
         Effect::BprmOptions(options) => format!("options of the program to be executed: {options:#x}"),
+        Effect::ApplyBytes(bytes) => format!("the verdict holds for {bytes} bytes"),
+        Effect::CorkBytes(bytes) => format!("waits for {bytes} bytes"),
+        Effect::Acknowledge { socket, sequence } => format!("socket {socket} acknowledges up to {sequence}"),
         Effect::Assign(Some(cookie)) => format!("assigned to socket {cookie}"),
         Effect::Assign(None) => "assignment to a socket taken back".to_owned(),
         Effect::Bind(address) => format!("the socket connects from {address}"),

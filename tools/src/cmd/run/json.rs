@@ -136,6 +136,9 @@ fn effect(effect: &Effect) -> Json {
             json!({ "effect": "clone", "device": ifindex, "ingress": ingress, "packet": hex::text(data) })
         }
         Effect::BprmOptions(options) => json!({ "effect": "bprm_options", "options": options }),
+        Effect::ApplyBytes(bytes) => json!({ "effect": "apply_bytes", "bytes": bytes }),
+        Effect::CorkBytes(bytes) => json!({ "effect": "cork_bytes", "bytes": bytes }),
+        Effect::Acknowledge { socket, sequence } => json!({ "effect": "acknowledge", "socket": socket, "sequence": sequence }),
         Effect::Assign(cookie) => json!({ "effect": "assign", "socket": cookie }),
         Effect::Bind(address) => json!({ "effect": "bind", "address": address.to_string() }),
         Effect::SetSockOpt { cookie, level, name, value } => {
