@@ -27,6 +27,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod attr;
 mod available;
 mod btf;
 mod load;

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use skep_linux::{Errno, MapType};
 use skep_program::MapDef;
 
+use crate::attr::MapCreateAttr;
 use crate::btf::object_name;
-use crate::sys::{MapCreateAttr, MapFd};
+use crate::sys::MapFd;
 use crate::{Btf, Map};
 
 /// The attributes of `BPF_MAP_CREATE`.

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use skep_isa::RawInsn;
 use skep_linux::{Errno, MapType};
 
+use crate::attr::*;
+
 pub(crate) const MAP_CREATE: u32 = 0;
 pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
 pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
@@ -56,49 +58,6 @@ fn addr<T>(s: &[T]) -> u64 {
 
 fn addr_mut<T>(s: &mut [T]) -> u64 {
     if s.is_empty() { 0 } else { s.as_mut_ptr() as u64 }
-}
-
-/// Attribute of `BPF_MAP_CREATE`. It holds no addresses.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct MapCreateAttr {
-    pub(crate) map_type: u32,
-    pub(crate) key_size: u32,
-    pub(crate) value_size: u32,
-    pub(crate) max_entries: u32,
-    pub(crate) map_flags: u32,
-    pub(crate) inner_map_fd: u32,
-    pub(crate) numa_node: u32,
-    pub(crate) map_name: [u8; 16],
-    pub(crate) map_ifindex: u32,
-    pub(crate) btf_fd: u32,
-    pub(crate) btf_key_type_id: u32,
-    pub(crate) btf_value_type_id: u32,
-    pub(crate) btf_vmlinux_value_type_id: u32,
-    pub(crate) map_extra: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ElemAttr {
-    map_fd: u32,
-    pad: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct BatchAttr {
-    in_batch: u64,
-    out_batch: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map_fd: u32,
-    elem_flags: u64,
-    flags: u64,
 }
 
 /// A map's descriptor and the lengths that the kernel will read and write for it.
@@ -240,36 +199,6 @@ pub(crate) struct Batch<'a> {
     pub(crate) flags: u64,
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct InfoAttr {
-    bpf_fd: u32,
-    info_len: u32,
-    info: u64,
-}
-
-/// `struct bpf_map_info`, to the field `map_extra`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct MapInfo {
-    pub(crate) map_type: u32,
-    pub(crate) id: u32,
-    pub(crate) key_size: u32,
-    pub(crate) value_size: u32,
-    pub(crate) max_entries: u32,
-    pub(crate) map_flags: u32,
-    pub(crate) name: [u8; 16],
-    pub(crate) ifindex: u32,
-    pub(crate) btf_vmlinux_value_type_id: u32,
-    pub(crate) netns_dev: u64,
-    pub(crate) netns_ino: u64,
-    pub(crate) btf_id: u32,
-    pub(crate) btf_key_type_id: u32,
-    pub(crate) btf_value_type_id: u32,
-    pub(crate) btf_vmlinux_id: u32,
-    pub(crate) map_extra: u64,
-}
-
 pub(crate) fn map_info(fd: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     let mut info = MapInfo::default();
     let info_len = size_of::<MapInfo>() as u32;
@@ -278,51 +207,6 @@ pub(crate) fn map_info(fd: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     // that a map descriptor can be; for other kinds of descriptors a zeroed info asks for no arrays.
     unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(info)
-}
-
-/// `struct bpf_prog_info`, to the field `attach_btf_id`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ProgInfo {
-    pub(crate) prog_type: u32,
-    pub(crate) id: u32,
-    pub(crate) tag: [u8; 8],
-    pub(crate) jited_prog_len: u32,
-    pub(crate) xlated_prog_len: u32,
-    jited_prog_insns: u64,
-    xlated_prog_insns: u64,
-    pub(crate) load_time: u64,
-    pub(crate) created_by_uid: u32,
-    nr_map_ids: u32,
-    map_ids: u64,
-    pub(crate) name: [u8; 16],
-    pub(crate) ifindex: u32,
-    pub(crate) gpl_compatible: u32,
-    netns_dev: u64,
-    netns_ino: u64,
-    nr_jited_ksyms: u32,
-    nr_jited_func_lens: u32,
-    jited_ksyms: u64,
-    jited_func_lens: u64,
-    btf_id: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    nr_func_info: u32,
-    nr_line_info: u32,
-    line_info: u64,
-    jited_line_info: u64,
-    nr_jited_line_info: u32,
-    line_info_rec_size: u32,
-    jited_line_info_rec_size: u32,
-    nr_prog_tags: u32,
-    prog_tags: u64,
-    pub(crate) run_time_ns: u64,
-    pub(crate) run_cnt: u64,
-    pub(crate) recursion_misses: u64,
-    pub(crate) verified_insns: u32,
-    attach_btf_obj_id: u32,
-    attach_btf_id: u32,
-    pad: u32,
 }
 
 /// Facts of a program; `xlated` and `jited` are filled as far as they reach.
@@ -339,17 +223,6 @@ pub(crate) fn prog_info(fd: BorrowedFd<'_>, xlated: &mut [u8], jited: &mut [u8])
     // SAFETY: `fd` is a program's (this crate calls it with no other); the two arrays have the lengths that are named.
     unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(info)
-}
-
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-struct BtfInfo {
-    btf: u64,
-    btf_size: u32,
-    id: u32,
-    name: u64,
-    name_len: u32,
-    kernel_btf: u32,
 }
 
 /// Name and size of a BTF object. `data` is filled as far as it reaches.
@@ -370,14 +243,6 @@ pub(crate) fn btf_info(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<(String, u
     Ok((name, info.btf_size as usize))
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct IdAttr {
-    id: u32,
-    next_id: u32,
-    open_flags: u32,
-}
-
 /// The id of the BTF object after `id`.
 pub(crate) fn btf_next_id(id: u32) -> Result<u32, Errno> {
     let mut attr = IdAttr { id, ..IdAttr::default() };
@@ -391,16 +256,6 @@ pub(crate) fn btf_by_id(id: u32) -> Result<OwnedFd, Errno> {
     let mut attr = IdAttr { id, ..IdAttr::default() };
     // SAFETY: the attribute holds no addresses.
     unsafe { bpf(BTF_GET_FD_BY_ID, &mut attr) }.map(owned)
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct BtfLoadAttr {
-    btf: u64,
-    btf_log_buf: u64,
-    btf_size: u32,
-    btf_log_size: u32,
-    btf_log_level: u32,
 }
 
 /// `BPF_BTF_LOAD`. `log` may be empty.
@@ -461,37 +316,6 @@ pub(crate) struct ProgLoad<'a> {
     pub(crate) fd_array: &'a [BorrowedFd<'a>],
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct ProgLoadAttr {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log_buf: u64,
-    kern_version: u32,
-    prog_flags: u32,
-    prog_name: [u8; 16],
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    prog_btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_cnt: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_cnt: u32,
-    attach_btf_id: u32,
-    attach_fd: u32,
-    core_relo_cnt: u32,
-    fd_array: u64,
-    core_relos: u64,
-    core_relo_rec_size: u32,
-    log_true_size: u32,
-}
-
 /// `BPF_PROG_LOAD`: the program and the length of the whole log, which may be more than the buffer took.
 pub(crate) fn prog_load(p: ProgLoad<'_>) -> (Result<OwnedFd, Errno>, u32) {
     let bytes: Vec<u8> = p.insns.iter().flat_map(|i| i.to_le_bytes()).collect();
@@ -542,27 +366,6 @@ pub(crate) struct TestRun<'a> {
     pub(crate) batch_size: u32,
 }
 
-#[repr(C)]
-#[derive(Debug, Default)]
-pub(crate) struct TestRunAttr {
-    prog_fd: u32,
-    pub(crate) retval: u32,
-    data_size_in: u32,
-    pub(crate) data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    pub(crate) duration: u32,
-    ctx_size_in: u32,
-    pub(crate) ctx_size_out: u32,
-    ctx_in: u64,
-    ctx_out: u64,
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
-    pad: u32,
-}
-
 /// `BPF_PROG_TEST_RUN`.
 pub(crate) fn test_run(prog: BorrowedFd<'_>, t: TestRun<'_>) -> Result<TestRunAttr, Errno> {
     let mut attr = TestRunAttr {
@@ -584,14 +387,6 @@ pub(crate) fn test_run(prog: BorrowedFd<'_>, t: TestRun<'_>) -> Result<TestRunAt
     // SAFETY: the four buffers have the lengths that are named, and the kernel copies no more than them.
     unsafe { bpf(PROG_TEST_RUN, &mut attr) }?;
     Ok(attr)
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct RawTracepointAttr {
-    name: u64,
-    prog_fd: u32,
-    pad: u32,
 }
 
 /// `BPF_RAW_TRACEPOINT_OPEN`: attaches until the descriptor closes. `None` where the program knows its target itself.
@@ -683,22 +478,6 @@ impl Drop for Mapping {
         // SAFETY: the mapping is ours and nobody holds a reference into it.
         unsafe { libc::munmap(self.base.cast(), self.len) };
     }
-}
-
-/// `struct perf_event_attr`, as far as events that programs write to need it (`PERF_ATTR_SIZE_VER0`).
-#[repr(C)]
-#[derive(Default)]
-struct PerfEventAttr {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup_events: u32,
-    bp_type: u32,
-    bp_addr: u64,
 }
 
 /// An event on one CPU that `bpf_perf_event_output` writes raw samples to.
