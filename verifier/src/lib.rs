@@ -1,9 +1,44 @@
-//! *What it is*: what the verifier of Linux knows about numbers. The verifier itself is to come and will stand on this.
+//! *What it is*: the verdict of Linux on a program, in userspace.
 //!
-//! *Invariant*: an abstract value contains every number that the operation it came from can give; at full width it is exactly the one
-//! that Linux keeps, since another domain reaches other verdicts.
+//! *Invariant*: what is not modelled is "undecided", and never accepted. Abstract values at full width are exactly those that Linux
+//! keeps, since another domain reaches other verdicts.
 //!
-//! *Start here*: [`domain::Scalar`].
+//! *Start here*: [`verify`]; then [`prep`] (what is found out before any path is followed) and [`domain`].
 #![forbid(unsafe_code)]
 
 pub mod domain;
+mod fault;
+mod options;
+pub mod prep;
+mod report;
+mod setting;
+pub mod types;
+pub mod why;
+
+use std::time::Instant;
+
+use skep_linux::Target;
+use skep_program::Program;
+
+pub use fault::{At, Fault};
+pub use options::{Options, Privileges};
+pub use report::{NotModelled, Reject, Report, Stats, Undecided, Verdict};
+pub use setting::{Setting, flags};
+
+/// What the kernel would say of the program.
+pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
+    let start = Instant::now();
+    let mut stats = Stats::default();
+    let verdict = match decide(program, target, options) {
+        Ok(()) => Verdict::Accept,
+        Err(at) => at.fault.verdict(at.pc, Vec::new()),
+    };
+    stats.time = start.elapsed();
+    Report { verdict, stats, log: String::new() }
+}
+
+fn decide(program: &Program, target: &Target, options: &Options) -> Result<(), At> {
+    let setting = Setting::new(program, target, options).map_err(At::whole)?;
+    let _prep = prep::prepare(&setting)?;
+    Err(At::whole(Fault::not_modelled("the paths of a program")))
+}

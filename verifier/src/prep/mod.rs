@@ -1,0 +1,96 @@
+//! What is found out about a program before any path is followed: its functions, its flow, what is live where.
+//!
+//! One file per phase. Each takes what the phases before it found and gives a value or a refusal.
+
+use std::ops::Range;
+
+use skep_isa::Code;
+
+use crate::fault::At;
+use crate::setting::Setting;
+
+/// What later phases know of the program as a whole.
+#[derive(Debug, Clone)]
+pub struct Prep {
+    /// The instructions, by slot.
+    pub code: Code,
+    /// Functions in the order of their slots; the first is the program itself.
+    pub subprogs: Vec<Subprog>,
+    /// By slot.
+    pub marks: Vec<Marks>,
+    /// Slots in post-order of the flow graph, function by function: see [`Subprog::postorder`].
+    pub postorder: Vec<u32>,
+    /// The function that `bpf_throw` runs at the end, if the program names one.
+    pub exception_callback: Option<usize>,
+}
+
+impl Prep {
+    /// The function that a slot is in.
+    pub fn subprog_of(&self, slot: usize) -> usize {
+        self.subprogs.partition_point(|subprog| subprog.slots.start <= slot) - 1
+    }
+
+    /// The function that begins at a slot.
+    pub fn subprog_at(&self, slot: usize) -> Option<usize> {
+        self.subprogs.binary_search_by_key(&slot, |subprog| subprog.slots.start).ok()
+    }
+}
+
+/// A function of the program.
+#[derive(Debug, Clone, Default)]
+pub struct Subprog {
+    /// Its slots.
+    pub slots: Range<usize>,
+    /// Its part of [`Prep::postorder`].
+    pub postorder: Range<usize>,
+    /// Its name; empty where types do not say it.
+    pub name: String,
+    /// Id of its `FUNC` in the program's types, 0 where there is none.
+    pub type_id: u32,
+    /// It is verified by itself, and calls to it are not followed. Never the first.
+    pub global: bool,
+    /// It has `BPF_LD_ABS` or `BPF_LD_IND`.
+    pub has_ld_abs: bool,
+    /// It calls `bpf_tail_call`.
+    pub has_tail_call: bool,
+    /// It, or one that it calls, may move the packet.
+    pub changes_packet: bool,
+    /// It, or one that it calls, may sleep.
+    pub might_sleep: bool,
+    /// Spills around calls marked `bpf_fastcall` may lie from here down (bytes from the frame pointer, negative); 0 if there are none.
+    pub fastcall_stack: i32,
+}
+
+/// What is known of one slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// States are compared here, and kept.
+    pub prune: bool,
+    /// A path comes here by other ways than from the slot before: the path must be remembered.
+    pub jump: bool,
+    /// A state is kept here whenever the path comes by.
+    pub force_checkpoint: bool,
+    /// A call that runs a function of the program within the call.
+    pub calls_callback: bool,
+    /// The call of the function that steps an open-coded iterator.
+    pub iter_next: bool,
+    /// A spill or fill that belongs to a call marked `bpf_fastcall`.
+    pub fastcall_pattern: bool,
+    /// Of a call marked `bpf_fastcall`: pairs of spills and fills around it.
+    pub fastcall_pairs: u8,
+    /// The loop (strongly connected component of the flow graph) that the slot is in; 0 for none.
+    pub scc: u32,
+    /// Registers that are read at or after this slot before they are written: bit n is `rn`.
+    pub live_regs: u16,
+}
+
+/// Everything that is found out before any path is followed.
+///
+/// # Errors
+/// The first thing that the kernel would refuse.
+pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
+    let code = Code::decode_each(&setting.program.insns);
+    let marks = vec![Marks::default(); code.len()];
+    let main = Subprog { slots: 0..code.len(), ..Subprog::default() };
+    Ok(Prep { code, subprogs: vec![main], marks, postorder: Vec::new(), exception_callback: None })
+}

@@ -1,0 +1,78 @@
+//! What comes out: the verdict, and what it took.
+
+use std::time::Duration;
+
+use crate::why::Why;
+
+/// The answer about one program.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it took.
+    pub stats: Stats,
+    /// What the kernel would have written, at the level that was asked for.
+    pub log: String,
+}
+
+/// A verdict.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// The kernel takes the program.
+    Accept,
+    /// It does not.
+    Reject(Box<Reject>),
+    /// skep cannot tell, and never means "accepted".
+    Undecided(Box<Undecided>),
+}
+
+/// A refusal, as a value. Its text in the kernel's words is that of [`Reject::why`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Slot of the instruction that is refused; `None` where the program as a whole is.
+    pub pc: Option<usize>,
+    /// What is wrong.
+    pub why: Why,
+    /// The instructions that led there, first to last: slots where the path branched. Empty where no path is to blame.
+    pub path: Vec<usize>,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    /// Slot of the instruction, where one is to blame.
+    pub pc: Option<usize>,
+    /// What skep does not know.
+    pub what: NotModelled,
+}
+
+/// What skep does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotModelled {
+    /// A behaviour of the kernel.
+    #[error("not modelled: {0}")]
+    Feature(String),
+    /// The work limit of the options.
+    #[error("the work limit is reached after {0} instructions")]
+    WorkLimit(u64),
+    /// skep found its own state to be wrong.
+    #[error("a bug in skep: {0}")]
+    Bug(String),
+}
+
+/// What verification took, counted as the kernel counts it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Instructions processed.
+    pub insns_processed: u32,
+    /// States that were kept.
+    pub total_states: u32,
+    /// States that were kept at one time.
+    pub peak_states: u32,
+    /// States that were kept for one instruction.
+    pub max_states_per_insn: u32,
+    /// Bytes of stack of each function that is verified by itself and of those it calls, as in `stack depth 8+16`.
+    pub stack_depth: Vec<u32>,
+    /// Time of verification alone.
+    pub time: Duration,
+}

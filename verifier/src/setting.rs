@@ -1,0 +1,98 @@
+//! What every phase may read: the program, the kernel it is for, and the rows about both.
+
+use skep_btf::Btf;
+use skep_linux::{AttachType, ContextRow, ProgRow, ProgType, Target};
+use skep_program::Program;
+
+use crate::fault::Fault;
+use crate::options::Options;
+
+/// BPF_F_*: flags of a program that tests set, and those that change what is checked.
+pub mod flags {
+    /// Accesses are aligned even where the machine would not mind.
+    pub const STRICT_ALIGNMENT: u32 = 1;
+    /// No access needs to be aligned.
+    pub const ANY_ALIGNMENT: u32 = 2;
+    /// States are kept at every place where they may be.
+    pub const TEST_STATE_FREQ: u32 = 8;
+    /// The program may sleep.
+    pub const SLEEPABLE: u32 = 16;
+    /// Packets in several pieces.
+    pub const XDP_HAS_FRAGS: u32 = 32;
+    /// Only for one device.
+    pub const XDP_DEV_BOUND_ONLY: u32 = 64;
+    /// Bounds that contradict each other are an error.
+    pub const TEST_REG_INVARIANTS: u32 = 128;
+}
+
+/// What every phase may read.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The kernel.
+    pub target: &'a Target,
+    /// What else the answer depends on.
+    pub options: &'a Options,
+    /// The row of the program's type.
+    pub row: &'static ProgRow,
+    /// What the program is attached to, with the default of the type.
+    pub attach: AttachType,
+    /// The row of its context; `None` where the type has none of its own.
+    pub context: Option<&'static ContextRow>,
+}
+
+impl<'a> Setting<'a> {
+    /// What is known of this program for this kernel.
+    ///
+    /// # Errors
+    /// A program type that is not modelled.
+    pub fn new(program: &'a Program, target: &'a Target, options: &'a Options) -> Result<Setting<'a>, Fault> {
+        let row = skep_linux::program(program.prog_type)
+            .ok_or_else(|| Fault::not_modelled(format!("programs of type {:?}", program.prog_type)))?;
+        let attach = program.attach_type.unwrap_or_else(|| AttachType::from_u32(0).expect("0 is an attach type"));
+        Ok(Setting {
+            program,
+            target,
+            options,
+            row,
+            attach: program.prog_type.attach_meant(attach),
+            context: skep_linux::context(program.prog_type, target.arch),
+        })
+    }
+
+    /// The type of the program.
+    pub fn prog_type(&self) -> ProgType {
+        self.program.prog_type
+    }
+
+    /// The kernel's own types.
+    pub fn vmlinux(&self) -> Option<&'a Btf> {
+        self.target.btf.as_deref()
+    }
+
+    /// Whether the program was loaded with this flag.
+    pub fn flag(&self, flag: u32) -> bool {
+        self.program.flags & flag != 0
+    }
+
+    /// The program may sleep.
+    pub fn sleepable(&self) -> bool {
+        self.flag(flags::SLEEPABLE)
+    }
+
+    /// Pointers may be seen as numbers, and compared.
+    pub fn may_leak(&self) -> bool {
+        self.options.privileges.perfmon
+    }
+
+    /// Bytes of the stack may be read before they are written.
+    pub fn may_read_uninit(&self) -> bool {
+        self.options.privileges.perfmon
+    }
+
+    /// Accesses must be aligned to their size.
+    pub fn strict_alignment(&self) -> bool {
+        self.flag(flags::STRICT_ALIGNMENT)
+    }
+}

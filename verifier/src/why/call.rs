@@ -1,0 +1,9 @@
+//! Calls that are refused.
+
+/// What is wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // fields are the numbers in the text
+pub enum Call {
+    #[error("invalid func {name}#{id}")]
+    NoHelper { name: String, id: i32 },
+}
