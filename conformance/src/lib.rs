@@ -3,7 +3,7 @@
 //! *Invariant*: what was not asked of a kernel, or of a suite that others wrote, is not reported as agreed.
 //!
 //! *Start here*: [`suite`] for cases of bare instructions, [`programs`] for compiled ones, [`corpus`] for recorded kernel loads, [`oracle`] for this host's kernel,
-//! [`diff`] for what differs between two engines.
+//! [`diff`] for what differs between two engines, [`verdicts`] for the verifier beside the kernel's.
 #![forbid(unsafe_code)]
 
 pub mod corpus;
@@ -13,9 +13,11 @@ pub mod hex;
 mod insns;
 mod lines;
 pub mod oracle;
+pub mod parallel;
 pub mod plugin;
 pub mod programs;
 pub mod suite;
+pub mod verdicts;
 
 pub use insns::{PartialSlot, slots};
 pub use lines::LineError;

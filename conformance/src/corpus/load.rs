@@ -10,7 +10,7 @@ use skep_linux::{AttachType, MapType, ProgType};
 use skep_program::special_fields;
 use skep_program::{Func, Kfunc, Ksym, Line, MapDef, Program};
 
-use super::{Corpus, TypesError};
+use super::{Types, TypesError};
 use crate::hex::{self, HexError};
 use crate::{PartialSlot, slots};
 
@@ -194,11 +194,20 @@ fn parts_of(id: &str) -> Option<(&str, u32)> {
 }
 
 impl Load {
-    pub(super) fn read(text: &str, corpus: &Corpus) -> Result<Load, LoadProblem> {
+    pub(super) fn read(text: &str, types: &Types) -> Result<Load, LoadProblem> {
         let record: Record = serde_json::from_str(text)?;
         let (object, index) = parts_of(&record.id).ok_or_else(|| LoadProblem::Id(record.id.clone()))?;
-        let program = program(&record, corpus)?;
+        let program = program(&record, types)?;
         Ok(Load { object: object.to_owned(), index, id: record.id, program })
+    }
+
+    /// The id in a line.
+    pub(super) fn id_of(text: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Id {
+            id: String,
+        }
+        serde_json::from_str(text).ok().map(|Id { id }| id)
     }
 
     /// The program for another kernel: what it names by id in `from` is looked up by name in `to`. Kernels of one release built
@@ -239,7 +248,7 @@ fn is_ksym(insn: &RawInsn) -> bool {
     insn.code == WIDE && insn.src() == PSEUDO_BTF_ID
 }
 
-fn program(record: &Record, corpus: &Corpus) -> Result<Program, LoadProblem> {
+fn program(record: &Record, types: &Types) -> Result<Program, LoadProblem> {
     let unknown = |field, value: u32| LoadProblem::Unknown { field, value: value.into() };
     let prog_type = ProgType::from_u32(record.prog_type).ok_or_else(|| unknown("prog_type", record.prog_type))?;
     let attach_type = match record.expected_attach_type {
@@ -254,9 +263,9 @@ fn program(record: &Record, corpus: &Corpus) -> Result<Program, LoadProblem> {
     if insns.len() != record.insn_cnt {
         return Err(LoadProblem::Count { field: "insns", said: record.insn_cnt, size: 8, len: raw.len() });
     }
-    let btf = record.btf.as_deref().map(|name| corpus.btf(name)).transpose()?;
+    let btf = record.btf.as_deref().map(|name| types.btf(name)).transpose()?;
     let attach_btf_id = Some(record.attach_btf_id).filter(|id| *id != 0);
-    let vmlinux = corpus.vmlinux();
+    let vmlinux = types.vmlinux();
     let mut program = Program {
         name: record.prog.clone(),
         section: String::new(),
@@ -285,7 +294,7 @@ fn program(record: &Record, corpus: &Corpus) -> Result<Program, LoadProblem> {
     let mut indices = BTreeMap::new();
     for (index, (descriptor, map)) in by_descriptor.into_iter().enumerate() {
         indices.insert(descriptor, index);
-        program.maps.push(Arc::new(map_def(map, program.btf.as_ref(), corpus)?));
+        program.maps.push(Arc::new(map_def(map, program.btf.as_ref(), types)?));
     }
     name_by_index(&mut program.insns, &indices);
     name_kernel(&mut program, vmlinux);
@@ -364,12 +373,12 @@ fn source_lines(record: &Record, btf: Option<&Btf>) -> Result<Vec<Line>, LoadPro
     Ok(lines)
 }
 
-fn map_def(record: &MapRecord, own: Option<&Arc<Btf>>, corpus: &Corpus) -> Result<MapDef, LoadProblem> {
+fn map_def(record: &MapRecord, own: Option<&Arc<Btf>>, types: &Types) -> Result<MapDef, LoadProblem> {
     let unknown = LoadProblem::Unknown { field: "maps: type", value: record.map_type.into() };
     let map_type = MapType::from_u32(record.map_type).ok_or(unknown)?;
     // An inner map does not say which types it has: it has those of its object.
     let btf = match &record.btf {
-        Some(name) => Some(corpus.btf(name)?),
+        Some(name) => Some(types.btf(name)?),
         None => own.filter(|_| record.btf_id != 0).cloned(),
     };
     let mut def = MapDef::new(&record.name, map_type);
@@ -383,7 +392,7 @@ fn map_def(record: &MapRecord, own: Option<&Arc<Btf>>, corpus: &Corpus) -> Resul
     def.frozen = record.frozen != 0;
     def.initial = record.rodata.as_deref().map(|text| bytes("maps: rodata", text)).transpose()?;
     def.inner = match &record.inner {
-        Some(inner) => Some(Arc::new(map_def(inner, own, corpus)?)),
+        Some(inner) => Some(Arc::new(map_def(inner, own, types)?)),
         None => None,
     };
     if let Some(btf) = btf {

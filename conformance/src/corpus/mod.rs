@@ -7,16 +7,19 @@
 //! Files are read line by line. [`Corpus`] is where to start.
 
 mod load;
+mod loads;
 mod truth;
+mod types;
 
 pub use load::{Absent, Load, LoadProblem};
+pub use loads::Loads;
 pub use truth::{Truth, TruthProblem, Verdict};
+pub use types::{Types, TypesError};
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use skep_btf::{Btf, BtfError};
+use skep_btf::Btf;
 
 use crate::LineError;
 use crate::lines;
@@ -46,37 +49,12 @@ impl Set {
     }
 }
 
-/// Why the types of a corpus cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum TypesError {
-    /// A file that cannot be read.
-    #[error("{}: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A file that is no BTF.
-    #[error("{}: {error}", path.display())]
-    Btf {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: BtfError,
-    },
-}
-
-/// A corpus on disk. Types are read once and shared.
+/// A corpus on disk.
 #[derive(Debug)]
 pub struct Corpus {
     root: PathBuf,
-    vmlinux: Arc<Btf>,
-    types: Mutex<HashMap<String, Arc<Btf>>>,
+    types: Types,
 }
-
-/// The kernel's own types.
-const VMLINUX: &str = "vmlinux-6.18.44";
 
 impl Corpus {
     /// The corpus in this folder; reads the kernel's types.
@@ -84,27 +62,17 @@ impl Corpus {
     /// # Errors
     /// [`TypesError`].
     pub fn open(root: &Path) -> Result<Corpus, TypesError> {
-        let vmlinux = read_btf(&btf_path(root, VMLINUX))?;
-        Ok(Corpus { root: root.to_owned(), vmlinux, types: Mutex::default() })
+        Ok(Corpus { root: root.to_owned(), types: Types::open(&root.join("btf"))? })
+    }
+
+    /// The types that loads name.
+    pub fn types(&self) -> &Types {
+        &self.types
     }
 
     /// The types of the kernel that was asked; the ids in loads are from here.
     pub fn vmlinux(&self) -> &Arc<Btf> {
-        &self.vmlinux
-    }
-
-    /// Types that a load names.
-    ///
-    /// # Errors
-    /// [`TypesError`].
-    pub fn btf(&self, name: &str) -> Result<Arc<Btf>, TypesError> {
-        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(btf) = types.get(name) {
-            return Ok(btf.clone());
-        }
-        let btf = read_btf(&btf_path(&self.root, name))?;
-        types.insert(name.to_owned(), btf.clone());
-        Ok(btf)
+        self.types.vmlinux()
     }
 
     /// Where the object of a verdict or a load is.
@@ -120,7 +88,7 @@ impl Corpus {
         &self,
         set: Set,
     ) -> Result<impl Iterator<Item = Result<Truth, LineError<TruthProblem>>> + use<>, LineError<TruthProblem>> {
-        lines::read(&self.file("truth", set), Truth::read)
+        Truth::file(&self.file("truth", set))
     }
 
     /// The loads of a set.
@@ -131,20 +99,18 @@ impl Corpus {
         &self,
         set: Set,
     ) -> Result<impl Iterator<Item = Result<Load, LineError<LoadProblem>>> + use<'_>, LineError<LoadProblem>> {
-        lines::read(&self.file("loads", set), |text| Load::read(text, self))
+        lines::read(&self.file("loads", set), |text| Load::read(text, &self.types))
+    }
+
+    /// The loads of a set, to be read in any order.
+    ///
+    /// # Errors
+    /// With file and line.
+    pub fn loads_of(&self, set: Set) -> Result<Loads, LineError<LoadProblem>> {
+        Loads::open(&self.file("loads", set))
     }
 
     fn file(&self, kind: &str, set: Set) -> PathBuf {
         self.root.join(kind).join(format!("{}.jsonl", set.name()))
     }
-}
-
-fn btf_path(root: &Path, name: &str) -> PathBuf {
-    root.join("btf").join(format!("{name}.btf"))
-}
-
-fn read_btf(path: &Path) -> Result<Arc<Btf>, TypesError> {
-    let bytes = std::fs::read(path).map_err(|error| TypesError::Read { path: path.to_owned(), error })?;
-    let btf = Btf::parse_shared(bytes.into()).map_err(|error| TypesError::Btf { path: path.to_owned(), error })?;
-    Ok(Arc::new(btf))
 }

@@ -1,6 +1,11 @@
 //! What the kernel said of a program.
 
+use std::path::Path;
+
 use serde::Deserialize;
+
+use crate::LineError;
+use crate::lines;
 
 /// What the kernel answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -79,7 +84,17 @@ pub struct Truth {
 }
 
 impl Truth {
-    pub(super) fn read(text: &str) -> Result<Truth, TruthProblem> {
+    /// The verdicts in a file.
+    ///
+    /// # Errors
+    /// With file and line: at once where the file cannot be opened, otherwise in the place of the record.
+    pub fn file(
+        path: &Path,
+    ) -> Result<impl Iterator<Item = Result<Truth, LineError<TruthProblem>>> + use<>, LineError<TruthProblem>> {
+        lines::read(path, Truth::read)
+    }
+
+    fn read(text: &str) -> Result<Truth, TruthProblem> {
         Ok(serde_json::from_str(text)?)
     }
 
