@@ -34,7 +34,7 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
         Err(at) => at.fault.verdict(at.pc, Vec::new()),
     };
     stats.time = start.elapsed();
-    Report { verdict, stats, log: String::new() }
+    Report { verdict, stats, log: String::new(), insn_counts: Vec::new() }
 }
 
 fn decide(program: &Program, target: &Target, options: &Options) -> Result<(), At> {

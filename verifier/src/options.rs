@@ -29,6 +29,8 @@ pub struct Options {
     pub log_level: u8,
     /// Work after which the answer is "undecided": one unit is about the work of one instruction. The kernel has no such limit.
     pub work_limit: u64,
+    /// Count how often each slot is processed.
+    pub count_insns: bool,
 }
 
 impl Options {
@@ -38,6 +40,6 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { privileges: Privileges::ALL, log_level: 0, work_limit: Options::WORK_LIMIT }
+        Options { privileges: Privileges::ALL, log_level: 0, work_limit: Options::WORK_LIMIT, count_insns: false }
     }
 }

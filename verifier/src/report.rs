@@ -13,6 +13,8 @@ pub struct Report {
     pub stats: Stats,
     /// What the kernel would have written, at the level that was asked for.
     pub log: String,
+    /// How often each slot was processed; empty unless the options ask for it.
+    pub insn_counts: Vec<u32>,
 }
 
 /// A verdict.

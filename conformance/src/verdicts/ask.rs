@@ -46,7 +46,12 @@ fn text(payload: &(dyn Any + Send)) -> &str {
 
 /// The answer about a program that did not come to the verifier.
 pub(super) fn undecided(what: NotModelled) -> Report {
-    Report { verdict: Verdict::Undecided(Box::new(Undecided { pc: None, what })), stats: Stats::default(), log: String::new() }
+    Report {
+        verdict: Verdict::Undecided(Box::new(Undecided { pc: None, what })),
+        stats: Stats::default(),
+        log: String::new(),
+        insn_counts: Vec::new(),
+    }
 }
 
 #[cfg(test)]

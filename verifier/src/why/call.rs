@@ -1,7 +1,8 @@
 //! Calls that are refused.
 
 /// What is wrong with a call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)] // fields are the numbers in the text
 pub enum Call {
     #[error("invalid func {name}#{id}")]

@@ -1,7 +1,8 @@
 //! Paths that do not end, end too late, or end with something left.
 
 /// What is wrong with a path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)] // fields are the numbers in the text
 pub enum Flow {
     #[error("infinite loop detected at insn {0}")]

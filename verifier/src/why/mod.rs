@@ -13,7 +13,8 @@ pub use mem::Mem;
 pub use reg::Reg;
 
 /// Why a program is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Why {
     /// The program is not well formed.
     #[error(transparent)]
@@ -30,4 +31,30 @@ pub enum Why {
     /// A call of a helper, of a kernel function or of a function of the program.
     #[error(transparent)]
     Call(#[from] Call),
+}
+
+impl Why {
+    /// A name for what is wrong that stays when the numbers in it change: family and variant, such as `reg/not-init`.
+    pub fn class(&self) -> String {
+        let family: &'static str = self.into();
+        let variant: &'static str = match self {
+            Why::Form(why) => why.into(),
+            Why::Flow(why) => why.into(),
+            Why::Reg(why) => why.into(),
+            Why::Mem(why) => why.into(),
+            Why::Call(why) => why.into(),
+        };
+        format!("{family}/{variant}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_names() {
+        assert_eq!(Why::from(Reg::NotInit(3)).class(), "reg/not-init");
+        assert_eq!(Why::from(Flow::TooLarge(1)).class(), "flow/too-large");
+    }
 }
