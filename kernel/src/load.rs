@@ -33,6 +33,8 @@ pub enum LogLevel {
     Path,
     /// `BPF_LOG_LEVEL2`: every state.
     States,
+    /// As `States`, but the first 4 MiB alone: a log that is longer makes the kernel answer `ENOSPC`, whatever its verdict.
+    FirstStates,
 }
 
 impl LogLevel {
@@ -42,6 +44,7 @@ impl LogLevel {
             LogLevel::Stats => 4,
             LogLevel::Path => 4 | 1,
             LogLevel::States => 4 | 2,
+            LogLevel::FirstStates => 8 | 4 | 2,
         }
     }
 }
@@ -232,13 +235,14 @@ impl<'a> Load<'a> {
             return Ok((prog, String::new()));
         }
         let level = if level == 0 { LogLevel::Path.bits() } else { level };
-        let mut size = 1 << 18;
+        let whole = self.log_level != LogLevel::FirstStates;
+        let mut size = if whole { 1 << 18 } else { 1 << 22 };
         loop {
             let mut log = vec![0; size];
             match attempt(level, &mut log) {
                 (Ok(prog), _) => return Ok((prog, text(&log))),
                 // The buffer was too small for the log; 1 GiB is as much as the kernel takes.
-                (Err(Errno::ENOSPC), wanted) if size < 1 << 29 => size = wanted.max(size * 4).min(1 << 29),
+                (Err(Errno::ENOSPC), wanted) if whole && size < 1 << 29 => size = wanted.max(size * 4).min(1 << 29),
                 (Err(errno), _) => return Err(LoadError::Refused { errno, log: text(&log) }),
             }
         }

@@ -67,6 +67,61 @@ pub enum Role {
     ChangesPacket,
 }
 
+/// When a function of the program runs that a kernel function is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Within the call, once or more often.
+    Within,
+    /// Later, by itself.
+    Later,
+}
+
+impl Role {
+    /// When the function of the program runs that it is given; `None` if it is given none.
+    pub const fn runs(self) -> Option<Runs> {
+        match self {
+            Role::RbtreeAdd => Some(Runs::Within),
+            Role::WqCallback | Role::TaskWork => Some(Runs::Later),
+            Role::Plain
+            | Role::IterNew
+            | Role::IterNext
+            | Role::IterDestroy
+            | Role::ObjNew
+            | Role::ObjDrop
+            | Role::PercpuObjNew
+            | Role::PercpuObjDrop
+            | Role::RefcountAcquire
+            | Role::ListPush
+            | Role::ListPop
+            | Role::ListPeek
+            | Role::RbtreeRemove
+            | Role::RbtreePeek
+            | Role::RbtreeChild
+            | Role::CastToKernCtx
+            | Role::RdonlyCast
+            | Role::RcuLock
+            | Role::RcuUnlock
+            | Role::PreemptDisable
+            | Role::PreemptEnable
+            | Role::IrqSave
+            | Role::IrqRestore
+            | Role::Lock
+            | Role::Unlock
+            | Role::LockIrqSave
+            | Role::UnlockIrqRestore
+            | Role::DynptrFromSkb
+            | Role::DynptrFromSkbMeta
+            | Role::DynptrFromXdp
+            | Role::DynptrSlice
+            | Role::DynptrSliceWritable
+            | Role::DynptrClone
+            | Role::Throw
+            | Role::Trap
+            | Role::ChangesPacket => None,
+        }
+    }
+}
+
 /// A kernel function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KfuncRow {

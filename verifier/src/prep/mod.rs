@@ -9,6 +9,18 @@ use skep_isa::Code;
 use crate::fault::At;
 use crate::setting::Setting;
 
+mod calls;
+mod cfg;
+mod infos;
+mod live;
+mod loops;
+mod raw;
+mod subprogs;
+#[cfg(test)]
+mod tests;
+
+pub use calls::{KernelFunc, Kfuncs};
+
 /// What later phases know of the program as a whole.
 #[derive(Debug, Clone)]
 pub struct Prep {
@@ -20,6 +32,8 @@ pub struct Prep {
     pub marks: Vec<Marks>,
     /// Slots in post-order of the flow graph, function by function: see [`Subprog::postorder`].
     pub postorder: Vec<u32>,
+    /// The kernel functions that the program calls.
+    pub kfuncs: Kfuncs,
     /// The function that `bpf_throw` runs at the end, if the program names one.
     pub exception_callback: Option<usize>,
 }
@@ -89,8 +103,15 @@ pub struct Marks {
 /// # Errors
 /// The first thing that the kernel would refuse.
 pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
-    let code = Code::decode_each(&setting.program.insns);
-    let marks = vec![Marks::default(); code.len()];
-    let main = Subprog { slots: 0..code.len(), ..Subprog::default() };
-    Ok(Prep { code, subprogs: vec![main], marks, postorder: Vec::new(), exception_callback: None })
+    let program = setting.program;
+    infos::check_records(program)?;
+    let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting)?;
+    subprogs::check(&program.insns, &mut subprogs)?;
+    infos::check_funcs(program, &subprogs)?;
+    infos::check_lines(program, &subprogs)?;
+    let mut marks = cfg::check(setting, &kfuncs, &mut subprogs, exception_callback)?;
+    let postorder = loops::find(&program.insns, &mut subprogs, &mut marks);
+    live::find(setting, &kfuncs, &postorder, &mut marks);
+    let code = Code::decode_each(&program.insns);
+    Ok(Prep { code, subprogs, marks, postorder, kfuncs, exception_callback })
 }

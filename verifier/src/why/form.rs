@@ -1,4 +1,4 @@
-//! A program that is not well formed: found before any path is followed.
+//! A program that is not well formed: found before any path is followed, or of all paths together.
 
 /// What is wrong with the form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -7,4 +7,68 @@
 pub enum Form {
     #[error("unreachable insn {0}")]
     Unreachable(usize),
+    #[error("jump into the middle of ldimm64 insn {0}")]
+    IntoWide(usize),
+    #[error("back-edge from insn {from} to {to}")]
+    BackEdge { from: usize, to: usize },
+    #[error("jump out of range from insn {from} to {to}")]
+    JumpOutOfRange { from: usize, to: i64 },
+    #[error("last insn is not an exit or jmp")]
+    LastInsn,
+
+    #[error("call to invalid destination")]
+    CallTarget,
+    #[error("too many subprograms")]
+    TooManySubprogs,
+    #[error("loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN")]
+    CallsNeedBpf,
+
+    #[error("cannot call kernel function from non-GPL compatible program")]
+    KfuncLicense,
+    #[error("negative offset disallowed for kernel module function call\nfailed to find BTF for kernel function")]
+    KfuncModule,
+    #[error("too many different kernel function calls")]
+    TooManyKfuncs,
+    #[error("kernel btf_id {0} is not a function")]
+    KfuncId(u32),
+    #[error("kernel function btf_id {0} does not have a valid func_proto")]
+    KfuncProto(u32),
+
+    #[error("nonzero insn_off {0} for the first func info record")]
+    FirstFuncInfo(usize),
+    #[error("same or smaller insn offset ({at}) than previous func info record ({before})")]
+    FuncInfoOrder { at: usize, before: usize },
+    #[error("invalid type id {0} in func info")]
+    FuncInfoType(u32),
+    #[error("number of funcs in func_info doesn't match number of subprogs")]
+    FuncInfoCount,
+    #[error("func_info BTF section doesn't match subprog layout in BPF program")]
+    FuncInfoLayout,
+    #[error("LD_ABS is only allowed in functions that return 'int'.")]
+    LdAbsReturn,
+    #[error("tail_call is only allowed in functions that return 'int'.")]
+    TailCallReturn,
+    #[error("LD_ABS is not allowed in subprogs without BTF")]
+    LdAbsWithoutTypes,
+    #[error("tail_call is not allowed in subprogs without BTF")]
+    TailCallWithoutTypes,
+    #[error("Invalid line_info[{index}].insn_off:{at} (prev_offset:{before} prog->len:{len})")]
+    LineOrder { index: usize, at: usize, before: usize, len: usize },
+    #[error("Invalid insn code at line_info[{0}].insn_off")]
+    LineCode(usize),
+    #[error("missing bpf_line_info for func#{0}")]
+    FuncWithoutLine(usize),
+    #[error("missing bpf_line_info for {count} funcs starting from func#{first}")]
+    FuncsWithoutLine { count: usize, first: usize },
+
+    #[error("multiple exception callback tags for main subprog")]
+    ExceptionCallbacks,
+    #[error("exception callback '{0}' could not be found in BTF")]
+    ExceptionCallbackAbsent(String),
+    #[error("exception callback '{0}' must have global linkage")]
+    ExceptionCallbackStatic(String),
+    #[error("invalid exception callback insn_off in func_info: 0")]
+    ExceptionCallbackFirst,
+    #[error("exception callback type id not found in func_info")]
+    ExceptionCallbackUnplaced,
 }

@@ -1,0 +1,181 @@
+//! What a slot does to the flow, by its opcode alone: long before it asks whether the other fields make sense, the kernel follows jumps
+//! and calls.
+
+use skep_isa::RawInsn;
+
+/// `src` of calls and of wide loads.
+pub(super) mod pseudo {
+    pub(in crate::prep) const CALL_HELPER: u8 = 0;
+    pub(in crate::prep) const CALL_LOCAL: u8 = 1;
+    pub(in crate::prep) const CALL_KFUNC: u8 = 2;
+    pub(in crate::prep) const FUNC: u8 = 4;
+}
+
+/// The low three bits of an opcode; what is none of these jumps.
+pub(super) mod class {
+    pub(in crate::prep) const LD: u8 = 0;
+    pub(in crate::prep) const LDX: u8 = 1;
+    pub(in crate::prep) const ST: u8 = 2;
+    pub(in crate::prep) const STX: u8 = 3;
+    pub(in crate::prep) const ALU: u8 = 4;
+    pub(in crate::prep) const JMP: u8 = 5;
+    pub(in crate::prep) const JMP32: u8 = 6;
+    pub(in crate::prep) const ALU64: u8 = 7;
+}
+
+/// The high four bits of opcodes that calculate or jump.
+pub(super) mod op {
+    pub(in crate::prep) const MOV: u8 = 0xb0;
+    pub(in crate::prep) const END: u8 = 0xd0;
+    pub(in crate::prep) const JA: u8 = 0x00;
+    pub(in crate::prep) const CALL: u8 = 0x80;
+    pub(in crate::prep) const EXIT: u8 = 0x90;
+    pub(in crate::prep) const JCOND: u8 = 0xe0;
+}
+
+/// The high three bits of atomic stores.
+pub(super) const ATOMIC: u8 = 0xc0;
+/// `imm` of atomic stores that touch other registers than the rest.
+pub(super) const CMPXCHG: i32 = 0xf1;
+pub(super) const LOAD_ACQUIRE: i32 = 0x100;
+pub(super) const STORE_RELEASE: i32 = 0x110;
+
+/// Opcodes that the flow needs to know whole.
+pub(super) mod code {
+    pub(in crate::prep) const WIDE: u8 = 0x18;
+    pub(in crate::prep) const CALL: u8 = 0x85;
+    pub(in crate::prep) const EXIT: u8 = 0x95;
+    pub(in crate::prep) const JA: u8 = 0x05;
+    pub(in crate::prep) const JA_LONG: u8 = 0x06;
+    pub(in crate::prep) const JCOND: u8 = 0xe5;
+}
+
+/// Where execution goes from a slot. Places are those that the fields name, in range or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To the next slot.
+    Next,
+    /// Beyond the second half of a wide load.
+    Wide,
+    /// A wide load of the address of a function of the program.
+    Func(i64),
+    /// `goto`.
+    Goto(i64),
+    /// To the next slot or to this one.
+    Branch(i64),
+    /// `may_goto`: as a branch.
+    MayGoto(i64),
+    /// A call of a helper.
+    Helper(i32),
+    /// A call of a function of the program.
+    Local(i64),
+    /// A call of a function of the kernel, or of the module whose types have this index.
+    Kfunc(i32, i16),
+    /// A call of something else; refused when a path comes there.
+    OtherCall,
+    /// `exit`.
+    Exit,
+}
+
+impl Step {
+    /// What the instruction in this slot does.
+    pub(super) fn of(insn: RawInsn, slot: usize) -> Step {
+        let by = |distance: i32| slot as i64 + 1 + i64::from(distance);
+        match insn.code & 7 {
+            class::JMP | class::JMP32 => match insn.code & 0xf0 {
+                op::JA => Step::Goto(by(jump_distance(insn))),
+                op::CALL if insn.code == code::CALL => match insn.src() {
+                    pseudo::CALL_HELPER => Step::Helper(insn.imm),
+                    pseudo::CALL_LOCAL => Step::Local(by(insn.imm)),
+                    pseudo::CALL_KFUNC => Step::Kfunc(insn.imm, insn.off),
+                    _ => Step::OtherCall,
+                },
+                op::CALL => Step::OtherCall,
+                op::EXIT => Step::Exit,
+                _ if insn.code == code::JCOND && insn.src() == 0 => Step::MayGoto(by(insn.off.into())),
+                _ => Step::Branch(by(jump_distance(insn))),
+            },
+            _ if insn.code != code::WIDE => Step::Next,
+            _ if insn.src() == pseudo::FUNC => Step::Func(by(insn.imm)),
+            _ => Step::Wide,
+        }
+    }
+
+    /// The slot that is next if nothing jumps; `None` where nothing falls through.
+    pub(super) fn next(self, slot: usize) -> Option<usize> {
+        match self {
+            Step::Next
+            | Step::Branch(_)
+            | Step::MayGoto(_)
+            | Step::Helper(_)
+            | Step::Local(_)
+            | Step::Kfunc(..)
+            | Step::OtherCall => Some(slot + 1),
+            Step::Wide | Step::Func(_) => Some(slot + 2),
+            Step::Goto(_) | Step::Exit => None,
+        }
+    }
+
+    /// Where it may jump within its function.
+    pub(super) fn jump(self) -> Option<i64> {
+        match self {
+            Step::Goto(to) | Step::Branch(to) | Step::MayGoto(to) => Some(to),
+            Step::Next
+            | Step::Wide
+            | Step::Func(_)
+            | Step::Helper(_)
+            | Step::Local(_)
+            | Step::Kfunc(..)
+            | Step::OtherCall
+            | Step::Exit => None,
+        }
+    }
+
+    /// The slot of the function of the program that it calls, or whose address it takes.
+    pub(super) fn function(self) -> Option<i64> {
+        match self {
+            Step::Func(to) | Step::Local(to) => Some(to),
+            Step::Next
+            | Step::Wide
+            | Step::Goto(_)
+            | Step::Branch(_)
+            | Step::MayGoto(_)
+            | Step::Helper(_)
+            | Step::Kfunc(..)
+            | Step::OtherCall
+            | Step::Exit => None,
+        }
+    }
+}
+
+/// How far a jump leads, counted from the next slot.
+fn jump_distance(insn: RawInsn) -> i32 {
+    if insn.code == code::JA_LONG { insn.imm } else { insn.off.into() }
+}
+
+/// At most two slots that may follow one within its function, the next one first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Successors {
+    slots: [u32; 2],
+    count: u8,
+}
+
+impl Successors {
+    /// Of the instruction in this slot, once jumps are known to stay in their functions.
+    pub(super) fn of(code: &[RawInsn], slot: usize) -> Successors {
+        let step = Step::of(code[slot], slot);
+        let mut all = Successors::default();
+        let mut add = |to: usize| {
+            all.slots[usize::from(all.count)] = to as u32;
+            all.count += 1;
+        };
+        step.next(slot).into_iter().for_each(&mut add);
+        step.jump().and_then(|to| usize::try_from(to).ok()).into_iter().for_each(&mut add);
+        all
+    }
+
+    /// The slots.
+    pub(super) fn as_slice(&self) -> &[u32] {
+        &self.slots[..usize::from(self.count)]
+    }
+}
