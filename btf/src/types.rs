@@ -268,8 +268,9 @@ impl<'a> Composite<'a> {
         self.0.element(12, index).map(|bytes| Self::decode(self.0, bytes))
     }
 
-    /// The bit offset of a member, and its width if `kind_flag` says that it is a bitfield, else 0: what CO-RE goes by.
-    pub(crate) fn field_bits(&self, index: u32) -> (u32, u32) {
+    /// The bit offset of a member, and its width if `kind_flag` says that it is a bitfield, else 0: what CO-RE and the
+    /// kernel go by.
+    pub fn field_bits(&self, index: u32) -> (u32, u32) {
         let word = self.0.word(3 + index as usize * 3 + 2);
         if self.kind_flag() { (word & 0x00ff_ffff, word >> 24) } else { (word, 0) }
     }

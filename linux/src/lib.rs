@@ -22,6 +22,7 @@ pub mod sets;
 pub mod special;
 pub mod struct_ops;
 mod target;
+pub mod trust;
 mod types;
 pub mod verdicts;
 

@@ -36,6 +36,17 @@ pub enum Mark {
     Tag(&'static str),
 }
 
+/// Whether there may be several fields of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// One in a struct.
+    Never,
+    /// Several, but no array of them.
+    Apart,
+    /// Several, arrays of them included.
+    InArrays,
+}
+
 /// Programs that may not use a map that has such a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Barred {
@@ -56,6 +67,8 @@ pub struct SpecialRow {
     pub size: u32,
     /// Bytes to which it is aligned.
     pub align: u32,
+    /// Whether there may be several.
+    pub repeats: Repeats,
     /// The release that it came with.
     pub since: Release,
     /// Map types whose values may have it. Those of other types answer `EOPNOTSUPP`.
@@ -85,12 +98,35 @@ const NO_QUEUES: &[Barred] = &[Barred { programs: TRACING, message: "tracing pro
 const NO_GRAPHS: &[Barred] = &[Barred { programs: TRACING, message: "tracing progs cannot use bpf_{list_head,rb_root} yet" }];
 
 const fn row(kind: SpecialKind, mark: Mark, size: u32, align: u32, since: (u16, u16), maps: MapSet) -> SpecialRow {
-    SpecialRow { kind, mark, size, align, since: Release::new(since.0, since.1), maps, barred: &[] }
+    let repeats = match kind {
+        SpecialKind::SpinLock
+        | SpecialKind::ResSpinLock
+        | SpecialKind::Timer
+        | SpecialKind::Workqueue
+        | SpecialKind::TaskWork => Repeats::Never,
+        SpecialKind::ListNode | SpecialKind::RbNode | SpecialKind::Refcount => Repeats::Apart,
+        SpecialKind::KptrUntrusted
+        | SpecialKind::KptrRef
+        | SpecialKind::KptrPercpu
+        | SpecialKind::Uptr
+        | SpecialKind::ListHead
+        | SpecialKind::RbRoot => Repeats::InArrays,
+    };
+    SpecialRow { kind, mark, size, align, repeats, since: Release::new(since.0, since.1), maps, barred: &[] }
 }
 
 impl SpecialRow {
     const fn barred(self, barred: &'static [Barred]) -> SpecialRow {
         SpecialRow { barred, ..self }
+    }
+
+    /// What the kernel's messages call such a field.
+    pub const fn label(&self) -> &'static str {
+        match (self.kind, self.mark) {
+            (_, Mark::Struct(name)) => name,
+            (SpecialKind::KptrUntrusted, Mark::Tag(_)) => "kptr",
+            (_, Mark::Tag(tag)) => tag,
+        }
     }
 
     /// What the kernel says of a program of this type that uses a map with such a field; `None` if it may.

@@ -96,7 +96,7 @@ fn a_prog_array_answers_what_it_was_given() {
 fn a_lock_that_stays_taken_is_not_waited_for_forever() {
     for t in [MapType::Array, MapType::Hash] {
         let mut locked = common::def(t, 4, 8, 1, 0);
-        locked.special = vec![SpecialField { kind: SpecialKind::SpinLock, offset: 0, size: 4 }];
+        locked.special = vec![SpecialField::plain(SpecialKind::SpinLock, 0)];
         let m = create(&Arc::new(locked), &CreateOptions::new(2)).unwrap();
         let (key, value) = ([0; 4], [0, 0, 0, 0, 7, 7, 7, 7]);
         m.update(CPU0, &key, &value, BPF_ANY).unwrap();

@@ -248,7 +248,7 @@ fn typed(map_type: MapType, lock: bool) -> MapDef {
     (shape.key_type_id, shape.value_type_id) = (int.0, value.0);
     shape.btf = Some(Arc::new(types.build().unwrap()));
     if lock {
-        shape.special = vec![SpecialField { kind: SpecialKind::SpinLock, offset: 0, size: 4 }];
+        shape.special = vec![SpecialField::plain(SpecialKind::SpinLock, 0)];
     }
     shape
 }

@@ -6,10 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod map_def;
-mod special;
+pub mod special;
 
 pub use map_def::*;
-pub use special::special_fields;
+pub use skep_linux::SpecialKind;
+pub use special::{Holds, SpecialField, special_fields};
 
 use std::borrow::Cow;
 use std::sync::Arc;

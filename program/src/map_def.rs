@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use skep_btf::Btf;
 use skep_linux::MapType;
-pub use skep_linux::SpecialKind;
+
+use crate::SpecialField;
 
 /// A map as an object defines it.
 #[derive(Debug, Clone)]
@@ -109,15 +110,4 @@ impl MapDef {
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.section.as_deref() == Some(name)
     }
-}
-
-/// A field of a map value that the kernel treats by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpecialField {
-    /// What it is.
-    pub kind: SpecialKind,
-    /// Bytes into the value.
-    pub offset: u32,
-    /// Its size in bytes.
-    pub size: u32,
 }

@@ -1,1 +1,33 @@
-//! What the types of BTF say to the verifier. Everything here is a function of types alone.
+//! What the types of BTF say to the verifier. Everything here is a function of types alone: nothing knows of registers or paths.
+//!
+//! One file per subject: [`walk`] reads through a pointer to a struct; [`record`] finds locks, timers, kernel pointers and roots in values
+//! and objects.
+
+mod flags;
+pub mod record;
+pub mod walk;
+
+use std::borrow::Cow;
+
+use skep_btf::{Btf, Kind, TypeId};
+
+pub use flags::Flags;
+
+/// Whose types an id is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The kernel's.
+    Kernel,
+    /// The program's own.
+    Program,
+}
+
+/// The name of a type as the kernel's messages have it where they say so of a type without a name.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    Cow::Borrowed(if name.is_empty() { "(anon)" } else { name })
+}
+
+/// Whether the kernel counts the type as a struct: unions are, too.
+pub(crate) fn is_composite(btf: &Btf, id: TypeId) -> bool {
+    matches!(btf.kind(id), Kind::Struct | Kind::Union)
+}

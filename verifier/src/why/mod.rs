@@ -5,12 +5,14 @@ mod flow;
 mod form;
 mod mem;
 mod reg;
+mod types;
 
 pub use call::Call;
 pub use flow::Flow;
 pub use form::Form;
 pub use mem::Mem;
 pub use reg::Reg;
+pub use types::Types;
 
 /// Why a program is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -31,6 +33,9 @@ pub enum Why {
     /// A call of a helper, of a kernel function or of a function of the program.
     #[error(transparent)]
     Call(#[from] Call),
+    /// The types of an access, an argument or a target.
+    #[error(transparent)]
+    Types(#[from] Types),
 }
 
 impl Why {
