@@ -48,6 +48,7 @@ impl Why {
             Why::Reg(why) => why.into(),
             Why::Mem(why) => why.into(),
             Why::Call(why) => why.into(),
+            Why::Types(why) => why.into(),
         };
         format!("{family}/{variant}")
     }

@@ -1,7 +1,8 @@
 //! Refusals that follow from types alone.
 
 /// What is wrong with an access, an argument or a target, by its type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)] // fields are the names and numbers in the text
 pub enum Types {
     // Accesses through a pointer to a struct.
