@@ -7,11 +7,14 @@
 #![forbid(unsafe_code)]
 
 pub mod domain;
+mod explore;
 mod fault;
 mod options;
 pub mod prep;
 mod report;
 mod setting;
+pub mod state;
+mod step;
 pub mod types;
 pub mod why;
 
@@ -29,16 +32,16 @@ pub use setting::{Setting, flags};
 pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
     let start = Instant::now();
     let mut stats = Stats::default();
-    let verdict = match decide(program, target, options) {
+    let verdict = match decide(program, target, options, &mut stats) {
         Ok(()) => Verdict::Accept,
-        Err(at) => at.fault.verdict(at.pc, Vec::new()),
+        Err((at, path)) => at.fault.verdict(at.pc, path),
     };
     stats.time = start.elapsed();
     Report { verdict, stats, log: String::new(), insn_counts: Vec::new() }
 }
 
-fn decide(program: &Program, target: &Target, options: &Options) -> Result<(), At> {
-    let setting = Setting::new(program, target, options).map_err(At::whole)?;
-    let _prep = prep::prepare(&setting)?;
-    Err(At::whole(Fault::not_modelled("the paths of a program")))
+fn decide(program: &Program, target: &Target, options: &Options, stats: &mut Stats) -> Result<(), (At, Vec<usize>)> {
+    let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Vec::new()))?;
+    let prep = prep::prepare(&setting).map_err(|at| (at, Vec::new()))?;
+    explore::explore(&setting, &prep, stats)
 }

@@ -2,10 +2,11 @@
 
 use skep_btf::Btf;
 use skep_linux::{AttachType, ContextRow, ProgRow, ProgType, Target};
-use skep_program::Program;
+use skep_program::{MapDef, Program, SpecialKind};
 
 use crate::fault::Fault;
 use crate::options::Options;
+use crate::state::{Flags, Kind, MapRef, Reg};
 
 /// BPF_F_*: flags of a program that tests set, and those that change what is checked.
 pub mod flags {
@@ -94,5 +95,32 @@ impl<'a> Setting<'a> {
     /// Accesses must be aligned to their size.
     pub fn strict_alignment(&self) -> bool {
         self.flag(flags::STRICT_ALIGNMENT)
+    }
+
+    /// A map that a pointer names: one of the program's, or the template of the maps in one of them.
+    pub fn map(&self, map: MapRef) -> Option<&'a MapDef> {
+        let index = usize::from(map.0);
+        let maps = &self.program.maps;
+        match index.checked_sub(maps.len()) {
+            None => maps.get(index).map(|map| &**map),
+            Some(outer) => maps.get(outer)?.inner.as_deref(),
+        }
+    }
+
+    /// The template of the maps in a map.
+    pub fn inner_map(&self, map: MapRef) -> Option<MapRef> {
+        let inner = MapRef(u16::try_from(self.program.maps.len()).ok()?.checked_add(map.0)?);
+        self.map(inner).map(|_| inner)
+    }
+
+    /// The value may hold a spin lock: pointers to it must be told apart.
+    pub fn may_hold_lock(&self, reg: &Reg) -> bool {
+        let lock = |kind: SpecialKind| matches!(kind, SpecialKind::SpinLock | SpecialKind::ResSpinLock);
+        match reg.kind {
+            Kind::MapValue { map, .. } if reg.flags == Flags::NONE => {
+                self.map(map).is_some_and(|map| map.special.iter().any(|field| lock(field.kind)))
+            }
+            _other => false,
+        }
     }
 }

@@ -103,6 +103,12 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         self.result(op, other, true)
     }
 
+    /// The sum as copies with a constant added learn it: nothing is deduced from it yet.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        self.each(other, self.bits.add(other.bits), |a, b| a.sum(b), |a, b| a.sum(b))
+    }
+
     /// 0 minus the whole.
     #[must_use]
     pub fn negated(self) -> Self {

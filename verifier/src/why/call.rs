@@ -7,4 +7,6 @@
 pub enum Call {
     #[error("invalid func {name}#{id}")]
     NoHelper { name: String, id: i32 },
+    #[error("the call stack of {0} frames is too deep")]
+    TooDeep(usize),
 }

@@ -5,6 +5,12 @@
 #[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)] // fields are the numbers in the text
 pub enum Form {
+    #[error("missing btf func_info")]
+    NoFuncInfo,
+    #[error("callback function not static")]
+    CallbackNotStatic,
+    #[error(transparent)]
+    Refused(#[from] skep_isa::DecodeError),
     #[error("unreachable insn {0}")]
     Unreachable(usize),
     #[error("jump into the middle of ldimm64 insn {0}")]

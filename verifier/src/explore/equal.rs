@@ -1,0 +1,286 @@
+//! Whether a path may end because another went on from a state that allowed no less.
+
+use crate::domain::{Range, Scalar64};
+use crate::prep::Prep;
+use crate::state::{ADD_CONST, Byte, Frame, Kind, RefKind, Refs, Reg, Slot, State};
+
+/// How much the states must have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// What matters for safety.
+    Safe,
+    /// Every number of the new state lies within the old one, precise or not.
+    Within,
+    /// Everything.
+    Exact,
+}
+
+/// Ids of the old state and what they are called in the new one.
+#[derive(Debug)]
+pub(super) struct Ids {
+    pairs: Vec<(u32, u32)>,
+    fresh: u32,
+}
+
+impl Ids {
+    /// No id is known; `last` is the highest that was given out.
+    pub(super) fn new(last: u32) -> Ids {
+        Ids { pairs: Vec::new(), fresh: last }
+    }
+
+    /// Whether the ids mean the same, given those before.
+    pub(super) fn same(&mut self, old: u32, new: u32) -> bool {
+        if (old == 0) != (new == 0) {
+            return false;
+        }
+        if old == 0 {
+            return true;
+        }
+        for &(known_old, known_new) in &self.pairs {
+            if known_old == old {
+                return known_new == new;
+            }
+            if known_new == new {
+                return false;
+            }
+        }
+        self.pairs.push((old, new));
+        true
+    }
+
+    /// As `same`, where a number without an id is one that has nothing in common with others.
+    fn same_scalar(&mut self, old: u32, new: u32) -> bool {
+        let mut or_fresh = |id: u32| {
+            if id != 0 {
+                return id;
+            }
+            self.fresh += 1;
+            self.fresh
+        };
+        let (old, new) = (or_fresh(old), or_fresh(new));
+        self.same(old, new)
+    }
+}
+
+fn range_within<const N: u32>(old: &Range<N>, new: &Range<N>) -> bool {
+    old.umin <= new.umin && old.umax >= new.umax && old.smin <= new.smin && old.smax >= new.smax
+}
+
+fn num_within(old: &Scalar64, new: &Scalar64) -> bool {
+    range_within(&old.wide, &new.wide) && range_within(&old.low, &new.low) && old.bits.includes(new.bits)
+}
+
+/// What comparisons need to know besides the states.
+#[derive(Debug)]
+pub(super) struct Compare<'a> {
+    /// The program.
+    pub prep: &'a Prep,
+    /// Bytes of the stack that were never written may be read.
+    pub may_read_uninit: bool,
+    /// What must be equal.
+    pub level: Level,
+    /// Ids.
+    pub ids: Ids,
+}
+
+impl Compare<'_> {
+    fn exact(&mut self, old: &Reg, new: &Reg) -> bool {
+        old.same_value(new) && self.ids.same(old.id, new.id) && self.ids.same(old.ref_id, new.ref_id)
+    }
+
+    /// What is safe with the old value is safe with the new one.
+    fn reg(&mut self, old: &Reg, new: &Reg) -> bool {
+        if self.level == Level::Exact {
+            return self.exact(old, new);
+        }
+        if old.kind == Kind::NotInit && (self.level == Level::Safe || new.kind == Kind::NotInit) {
+            return true;
+        }
+        if !old.same_type(new) {
+            return false;
+        }
+        match (old.kind, new.kind) {
+            (Kind::Scalar, _) => self.scalar(old, new),
+            (Kind::MapKey { .. } | Kind::MapValue { .. } | Kind::Mem { .. } | Kind::Buf | Kind::TracepointBuffer, _) => {
+                old.kind == new.kind
+                    && old.off == new.off
+                    && num_within(&old.num, &new.num)
+                    && self.ids.same(old.id, new.id)
+                    && self.ids.same(old.ref_id, new.ref_id)
+            }
+            (Kind::Packet { range: old_range }, Kind::Packet { range })
+            | (Kind::PacketMeta { range: old_range }, Kind::PacketMeta { range }) => {
+                packet_range_within(old_range, range)
+                    && old.off == new.off
+                    && self.ids.same(old.id, new.id)
+                    && num_within(&old.num, &new.num)
+            }
+            (Kind::Arena, _) => true,
+            (
+                Kind::NotInit
+                | Kind::Ctx
+                | Kind::MapPtr { .. }
+                | Kind::Stack { .. }
+                | Kind::Packet { .. }
+                | Kind::PacketMeta { .. }
+                | Kind::PacketEnd
+                | Kind::FlowKeys
+                | Kind::Socket
+                | Kind::SockCommon
+                | Kind::TcpSock
+                | Kind::XdpSock
+                | Kind::Btf { .. }
+                | Kind::Func { .. }
+                | Kind::ConstDynptr { .. }
+                | Kind::DynptrSlot { .. }
+                | Kind::IterSlot { .. }
+                | Kind::IrqSlot { .. },
+                _,
+            ) => self.exact(old, new),
+        }
+    }
+
+    fn scalar(&mut self, old: &Reg, new: &Reg) -> bool {
+        if !old.precise && self.level == Level::Safe {
+            return true;
+        }
+        if old.id & ADD_CONST != new.id & ADD_CONST || old.id & ADD_CONST != 0 && old.off != new.off {
+            return false;
+        }
+        num_within(&old.num, &new.num) && self.ids.same_scalar(old.id, new.id)
+    }
+
+    /// A slot as a number: a spilled one, or one of which nothing is known.
+    fn as_scalar(&self, slot: &Slot) -> Option<Reg> {
+        if slot.is_spilled_scalar_whole() {
+            return Some(slot.reg);
+        }
+        let misc = |byte: &Byte| *byte == Byte::Misc || *byte == Byte::Invalid && self.may_read_uninit;
+        slot.bytes.iter().all(misc).then_some(Reg::UNKNOWN)
+    }
+
+    fn stack(&mut self, old: &Frame, new: &Frame) -> bool {
+        let (olds, news) = (old.stack.slots(), new.stack.slots());
+        for (spi, slot) in olds.iter().enumerate() {
+            if !self.slot(slot, news.get(spi)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn slot(&mut self, old: &Slot, new: Option<&Slot>) -> bool {
+        for (at, &byte) in old.bytes.iter().enumerate() {
+            let other = new.map(|slot| slot.bytes[at]);
+            if self.level != Level::Safe && other != Some(byte) {
+                return false;
+            }
+            if byte == Byte::Invalid || byte == Byte::Misc && self.may_read_uninit {
+                continue;
+            }
+            let Some(new) = new else { return false };
+            if let (Some(a), Some(b)) = (self.as_scalar(old), self.as_scalar(new)) {
+                return self.reg(&a, &b);
+            }
+            if byte == Byte::Misc && other == Some(Byte::Zero) {
+                continue;
+            }
+            if other != Some(byte) {
+                return false;
+            }
+            if at == 7 && !self.content(byte, &old.reg, &new.reg) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What slots of one kind hold.
+    fn content(&mut self, byte: Byte, old: &Reg, new: &Reg) -> bool {
+        match byte {
+            Byte::Spill => self.reg(old, new),
+            Byte::Dynptr | Byte::IrqFlag => old.kind == new.kind && self.ids.same(old.ref_id, new.ref_id),
+            Byte::Iter => same_iter(&old.kind, &new.kind) && self.ids.same(old.ref_id, new.ref_id),
+            Byte::Misc | Byte::Zero | Byte::Invalid => true,
+        }
+    }
+
+    fn frame(&mut self, old: &Frame, new: &Frame, pc: u32) -> bool {
+        if old.callback_depth > new.callback_depth {
+            return false;
+        }
+        let live = self.prep.marks[pc as usize].live_regs;
+        for at in 0..old.regs.len() {
+            if live & 1 << at != 0 && !self.reg(&old.regs[at], &new.regs[at]) {
+                return false;
+            }
+        }
+        self.stack(old, new)
+    }
+
+    fn refs(&mut self, old: &Refs, new: &Refs) -> bool {
+        let counts = |refs: &Refs| (refs.held.len(), refs.active_locks, refs.preempt_locks, refs.rcu_locks);
+        if counts(old) != counts(new) || !self.ids.same(old.irq_id, new.irq_id) {
+            return false;
+        }
+        let lock = |refs: &Refs| refs.lock.map_or((0, None), |(id, owner)| (id, Some(owner)));
+        let ((old_id, old_owner), (new_id, new_owner)) = (lock(old), lock(new));
+        if !self.ids.same(old_id, new_id) || old_owner != new_owner {
+            return false;
+        }
+        old.held.iter().zip(&new.held).all(|(a, b)| self.ids.same(a.id, b.id) && same_ref(a.kind, b.kind))
+    }
+
+    /// The new state needs no path of its own.
+    pub(super) fn states(&mut self, old: &State, new: &State) -> bool {
+        if old.frames.len() != new.frames.len() || old.speculative && !new.speculative || old.sleepable != new.sleepable {
+            return false;
+        }
+        if !self.refs(&old.refs, &new.refs) {
+            return false;
+        }
+        for at in 0..old.frames.len() {
+            let (a, b) = (&old.frames[at], &new.frames[at]);
+            if a.callsite != b.callsite || !self.frame(a, b, old.frame_pc(at)) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn same_ref(old: RefKind, new: RefKind) -> bool {
+    old == new
+}
+
+/// Iterators may be at different depths.
+fn same_iter(old: &Kind, new: &Kind) -> bool {
+    match (old, new) {
+        (Kind::IterSlot { id: a, state: s, .. }, Kind::IterSlot { id: b, state: t, .. }) => a == b && s == t,
+        _ => false,
+    }
+}
+
+/// As much of the packet is there. Beyond the end, and at it, are no ranges that another contains.
+fn packet_range_within(old: i32, new: i32) -> bool {
+    if old < 0 || new < 0 { old == new } else { old <= new }
+}
+
+/// Registers of the current frames are the same, whatever their ids: the loop may never end.
+pub(super) fn maybe_looping(old: &State, new: &State) -> bool {
+    old.frames.len() == new.frames.len()
+        && old.frame().regs.iter().zip(&new.frame().regs).all(|(a, b)| a.same_value(b) && a.id == b.id && a.ref_id == b.ref_id)
+}
+
+/// An iterator that may still give something has gone on since.
+pub(super) fn iterators_went_on(old: &State, new: &State) -> bool {
+    use crate::state::IterState;
+    old.frames.iter().zip(&new.frames).any(|(a, b)| {
+        a.stack.slots().iter().enumerate().any(|(spi, slot)| match (slot.bytes[0], slot.reg.kind) {
+            (Byte::Iter, Kind::IterSlot { state: Some(IterState::Active), depth, .. }) => {
+                !matches!(b.stack.slot(spi).reg.kind, Kind::IterSlot { depth: other, .. } if other == depth)
+            }
+            _other => false,
+        })
+    })
+}

@@ -1,0 +1,353 @@
+//! Following paths: every path of the program from its entry to an exit, or to a state that another path went on from.
+//!
+//! Paths are followed depth first. Where one forks, one way waits on a stack. States are kept at places where paths meet, and a path ends where
+//! a kept state allowed no less ([`equal`]). What "no less" means depends on what later turned out to matter: which numbers are
+//! relied on ([`precise`]), which registers and slots are still read ([`live`]).
+
+mod equal;
+mod live;
+mod precise;
+mod scc;
+mod store;
+mod visited;
+
+use skep_isa::Slot;
+use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
+
+use crate::fault::{At, Fault};
+use crate::prep::Prep;
+use crate::report::{NotModelled, Stats};
+use crate::setting::Setting;
+use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
+use crate::step::{Next, Note};
+use crate::why::{Flow, Form};
+
+use live::StackLive;
+pub(crate) use precise::{Masks, fetched};
+use scc::Loops;
+use store::Store;
+
+/// A way of a fork that is followed later.
+#[derive(Debug)]
+struct Pending {
+    state: State,
+    pc: usize,
+    prev: i64,
+}
+
+/// Counts, as the kernel has them.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) insns: u32,
+    pub(crate) jumps: u32,
+    insns_at_last_state: u32,
+    jumps_at_last_state: u32,
+    total_states: u32,
+    peak_states: u32,
+    max_states_per_insn: u32,
+}
+
+/// The walk over the paths of a program.
+pub(crate) struct Walk<'a> {
+    /// The program and its kernel.
+    pub(crate) setting: &'a Setting<'a>,
+    /// What was found out before.
+    pub(crate) prep: &'a Prep,
+    /// The state of the path.
+    pub(crate) state: State,
+    /// The slot.
+    pub(crate) pc: usize,
+    /// The slot before; -1 at the start.
+    pub(crate) prev: i64,
+    /// What is known of each slot, from all paths.
+    pub(crate) notes: Vec<Note>,
+    /// Bytes of stack that each function uses.
+    pub(crate) stack_depth: Vec<u32>,
+    /// Functions that are called, and verified by themselves.
+    pub(crate) called: Vec<bool>,
+    /// Functions in which spills around calls marked `bpf_fastcall` are plain spills.
+    pub(crate) fastcall_broken: Vec<bool>,
+    /// Work so far; see [`crate::Options::work_limit`].
+    pub(crate) work: u64,
+    pub(crate) counts: Counts,
+    store: Store,
+    pending: Vec<Pending>,
+    loops: Loops,
+    live: StackLive,
+    ids: u32,
+    /// The last step of the history is that of the current instruction.
+    step_open: bool,
+}
+
+/// Follows all paths.
+///
+/// # Errors
+/// The first refusal, and the path that led to it.
+pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, stats: &mut Stats) -> Result<(), (At, Vec<usize>)> {
+    let mut walk = Walk::new(setting, prep);
+    let result = walk.all();
+    let counts = &walk.counts;
+    stats.insns_processed = counts.insns;
+    stats.total_states = counts.total_states;
+    stats.peak_states = counts.peak_states;
+    stats.max_states_per_insn = counts.max_states_per_insn;
+    stats.stack_depth.clone_from(&walk.stack_depth);
+    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, walk.path()))
+}
+
+impl<'a> Walk<'a> {
+    fn new(setting: &'a Setting<'a>, prep: &'a Prep) -> Walk<'a> {
+        Walk {
+            setting,
+            prep,
+            state: entry_state(prep, 0, false),
+            pc: 0,
+            prev: -1,
+            notes: vec![Note::default(); prep.code.len()],
+            stack_depth: vec![0; prep.subprogs.len()],
+            called: vec![false; prep.subprogs.len()],
+            fastcall_broken: vec![false; prep.subprogs.len()],
+            work: 0,
+            counts: Counts::default(),
+            store: Store::new(prep.code.len()),
+            pending: Vec::new(),
+            loops: Loops::default(),
+            live: StackLive::default(),
+            ids: 0,
+            step_open: false,
+        }
+    }
+
+    /// The program, and then every global function that is called.
+    fn all(&mut self) -> Result<(), Fault> {
+        self.function(0)?;
+        let mut verified = vec![false; self.prep.subprogs.len()];
+        if let Some(callback) = self.prep.exception_callback {
+            self.called[callback] = true;
+        }
+        loop {
+            let mut any = false;
+            for (subprog, verified) in verified.iter_mut().enumerate().skip(1) {
+                if self.prep.subprogs[subprog].global && self.called[subprog] && !*verified {
+                    self.function(subprog)?;
+                    (*verified, any) = (true, true);
+                }
+            }
+            if !any {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One function with everything it calls.
+    fn function(&mut self, subprog: usize) -> Result<(), Fault> {
+        self.state = entry_state(self.prep, subprog, self.setting.sleepable());
+        self.pc = self.prep.subprogs[subprog].slots.start;
+        self.prev = -1;
+        self.store = Store::new(self.prep.code.len());
+        self.loops = Loops::default();
+        self.live.forget_current();
+        self.enter_function(subprog)?;
+        self.paths()
+    }
+
+    fn paths(&mut self) -> Result<(), Fault> {
+        loop {
+            let ends = self.instruction()?;
+            if !ends {
+                continue;
+            }
+            self.end_path()?;
+            self.live.update(self.prep, &self.state);
+            let Some(pending) = self.pending.pop() else { return Ok(()) };
+            (self.state, self.pc, self.prev) = (pending.state, pending.pc, pending.prev);
+        }
+    }
+
+    /// One instruction of the path; `true` if the path ends here.
+    fn instruction(&mut self) -> Result<bool, Fault> {
+        self.step_open = false;
+        let pc = self.pc;
+        let Some(slot) = self.prep.code.get(pc) else {
+            return Err(Fault::bug("a path leaves the program"));
+        };
+        self.counts.insns += 1;
+        if self.counts.insns > MAX_PROCESSED_INSNS {
+            return Err(Flow::TooLarge(self.counts.insns).into());
+        }
+        self.work += 1;
+        if self.work > self.setting.options.work_limit {
+            return Err(Fault::Unknown(Box::new(NotModelled::WorkLimit(u64::from(self.counts.insns)))));
+        }
+        self.state.last_pc = self.prev as i32;
+        self.state.pc = pc as u32;
+        let marks = self.prep.marks[pc];
+        if marks.prune && self.visited()? {
+            return Ok(true);
+        }
+        if marks.jump {
+            self.push_history(|_| {});
+        }
+        self.prev = pc as i64;
+        self.live.begin(self.prep, &self.state, pc);
+        let insn = match slot {
+            Slot::Insn(insn) => *insn,
+            Slot::Second => return Err(Fault::bug("a path enters a wide instruction")),
+            Slot::Refused(error) => return Err(Form::Refused(*error).into()),
+        };
+        self.notes[pc].seen = true;
+        let next = self.step(insn)?;
+        self.live.commit(self.prep);
+        match next {
+            Next::At(pc) => {
+                self.pc = pc;
+                Ok(false)
+            }
+            Next::End => Ok(true),
+        }
+    }
+
+    /// A new id.
+    pub(crate) fn new_id(&mut self) -> u32 {
+        self.ids += 1;
+        self.ids
+    }
+
+    /// Notes the current instruction in the path, if it is not there yet, and something about it.
+    pub(crate) fn push_history(&mut self, note: impl FnOnce(&mut Step)) {
+        if !self.step_open {
+            self.state.history.push(Step {
+                pc: self.pc as u32,
+                prev: self.state.last_pc,
+                stack: None,
+                dst_stack: false,
+                src_stack: false,
+                linked: Linked::default(),
+            });
+            self.step_open = true;
+        }
+        if let Some(step) = self.state.history.last_mut() {
+            note(step);
+        }
+    }
+
+    /// The path forks: a copy of the state goes on at `pc` later.
+    pub(crate) fn fork(&mut self, pc: usize) -> Result<&mut State, Fault> {
+        let state = self.state.clone();
+        let prev = self.pc as i64;
+        if let Some(parent) = state.parent {
+            self.store.get_mut(parent).state.branches += 1;
+        }
+        self.push_pending(state, pc, prev)
+    }
+
+    /// The way that waits since the last fork.
+    pub(crate) fn last_pending(&mut self) -> &mut State {
+        let last = self.pending.len() - 1;
+        &mut self.pending[last].state
+    }
+
+    /// The current way, and the one that waits since the last fork.
+    pub(crate) fn both_ways(&mut self) -> (&mut State, &mut State) {
+        let last = self.pending.len() - 1;
+        (&mut self.state, &mut self.pending[last].state)
+    }
+
+    fn push_pending(&mut self, state: State, pc: usize, prev: i64) -> Result<&mut State, Fault> {
+        self.pending.push(Pending { state, pc, prev });
+        let waiting = self.pending.len();
+        if waiting > MAX_PENDING_BRANCHES as usize {
+            return Err(Flow::TooManyJumps(waiting).into());
+        }
+        Ok(&mut self.pending[waiting - 1].state)
+    }
+
+    /// The number in a register of the current frame is relied on.
+    pub(crate) fn mark_precise(&mut self, reg: skep_isa::Reg) -> Result<(), Fault> {
+        let masks = Masks::reg(self.state.depth(), reg);
+        self.mark_precise_masks(masks)
+    }
+
+    /// What the masks name in the current state is relied on.
+    pub(crate) fn mark_precise_masks(&mut self, masks: Masks) -> Result<(), Fault> {
+        if !self.setting.options.privileges.bpf {
+            return Ok(());
+        }
+        self.work += 1;
+        precise::mark(self.prep, &mut self.store, &self.state, masks, &mut false)
+    }
+
+    /// The current instruction reads slots of the stack of a frame.
+    pub(crate) fn stack_read(&mut self, frame: usize, slots: u64) {
+        self.live.read(self.prep, &self.state, frame, self.pc, slots);
+    }
+
+    /// The current instruction writes the whole of these slots of a frame, whatever happens.
+    pub(crate) fn stack_written(&mut self, frame: usize, slots: u64) {
+        self.live.write(frame, slots);
+    }
+
+    /// The current frame is left, or another entered.
+    pub(crate) fn frame_changes(&mut self) {
+        self.live.forget_current();
+    }
+
+    /// Brings the stack's liveness up to date before a frame is left.
+    pub(crate) fn settle_stack(&mut self) {
+        self.live.update(self.prep, &self.state);
+    }
+
+    /// A kept state.
+    pub(crate) fn kept(&self, id: crate::state::StateId) -> &State {
+        &self.store.get(id).state
+    }
+
+    /// Widens a waiting path, or the current one, by a kept state.
+    pub(crate) fn widen_current(&mut self, id: crate::state::StateId) {
+        let old = self.store.get(id).state.clone();
+        let last = self.ids;
+        Walk::widen(&old, &mut self.state, last);
+    }
+
+    /// Widens the path that was put last on the stack.
+    pub(crate) fn widen_pending(&mut self, id: crate::state::StateId) {
+        let last = self.ids;
+        if let Some(pending) = self.pending.last_mut() {
+            Walk::widen(&self.store.get(id).state, &mut pending.state, last);
+        }
+    }
+
+    /// Places where the path came by, first to last, without those that are just the next slot.
+    fn path(&self) -> Vec<usize> {
+        const MOST: usize = 10_000;
+        let mut path = Vec::new();
+        let mut at = Some(&self.state);
+        while let Some(state) = at.filter(|_| path.len() < MOST) {
+            path.extend(state.history.iter().rev().map(|step| step.pc as usize));
+            at = state.parent.map(|id| &self.store.get(id).state);
+        }
+        path.reverse();
+        path
+    }
+}
+
+/// A function begins: nothing but the frame pointer is readable.
+fn entry_state(prep: &Prep, subprog: usize, sleepable: bool) -> State {
+    State {
+        frames: vec![Frame::new(NO_CALLSITE, 0, subprog)],
+        refs: Refs::default(),
+        parent: None,
+        branches: 1,
+        pc: 0,
+        first_pc: prep.subprogs[subprog].slots.start as u32,
+        last_pc: -1,
+        history: Vec::new(),
+        dfs_depth: 0,
+        callback_unroll_depth: 0,
+        may_goto_depth: 0,
+        speculative: false,
+        sleepable,
+        cleaned: false,
+        equal_to: None,
+    }
+}

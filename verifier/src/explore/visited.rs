@@ -1,0 +1,309 @@
+//! Whether a path may end here, and whether its state is kept.
+
+use skep_isa::Reg as Name;
+
+use crate::fault::Fault;
+use crate::state::{IterState, Kind, Reg, State, StateId, slot_of};
+use crate::why::Flow;
+
+use super::Walk;
+use super::equal::{self, Compare, Ids, Level};
+use super::precise::{self, Masks};
+
+/// Jumps, and instructions, after which a state is worth keeping.
+const FEW_JUMPS: u32 = 2;
+const FEW_INSNS: u32 = 8;
+/// The same within a loop.
+const LOOP_JUMPS: u32 = 20;
+const LOOP_INSNS: u32 = 100;
+/// Steps of history after which a state is kept.
+const LONG_HISTORY: usize = 40;
+/// How often a state may miss for each hit, and once more, before it is evicted.
+const MISSES: u32 = 3;
+const MISSES_OF_CHECKPOINT: u32 = 64;
+
+/// What a look at one kept state says.
+enum Look {
+    /// It says nothing about this path.
+    Other,
+    /// The path goes on.
+    Miss,
+    /// A loop that goes on: states of it are kept rarely.
+    MissInLoop,
+    /// The path ends. `true`: the kept state's own paths are not at their end.
+    Hit(bool),
+}
+
+impl Walk<'_> {
+    /// Whether the path ends here, since a kept state allowed no less; if not, keeps the state where that is worth it.
+    pub(super) fn visited(&mut self) -> Result<bool, Fault> {
+        let pc = self.pc;
+        let marks = self.prep.marks[pc];
+        let forced =
+            self.setting.flag(crate::flags::TEST_STATE_FREQ) || marks.force_checkpoint || self.state.history.len() > LONG_HISTORY;
+        let jumps = self.counts.jumps - self.counts.jumps_at_last_state;
+        let insns = self.counts.insns - self.counts.insns_at_last_state;
+        let mut keep = forced || jumps >= FEW_JUMPS && insns >= FEW_INSNS;
+
+        let bucket = self.store.bucket(pc as u32, self.state.frame().callsite);
+        self.clean_kept(bucket);
+        let ids: Vec<StateId> = self.store.in_bucket(bucket).iter().rev().copied().collect();
+        for &id in &ids {
+            self.work += 1;
+            match self.look(id)? {
+                Look::Other => continue,
+                Look::Hit(in_loop) => {
+                    self.store.get_mut(id).hits += 1;
+                    self.hit(id, in_loop)?;
+                    return Ok(true);
+                }
+                Look::MissInLoop => {
+                    if !forced && jumps < LOOP_JUMPS && insns < LOOP_INSNS {
+                        keep = false;
+                    }
+                }
+                Look::Miss => {}
+            }
+            self.miss(bucket, id, keep, marks.force_checkpoint);
+        }
+        self.counts.max_states_per_insn = self.counts.max_states_per_insn.max(ids.len() as u32);
+        let too_many = !self.setting.options.privileges.bpf && ids.len() as u32 > skep_linux::limits::MAX_STATES_PER_INSN;
+        if keep && !too_many {
+            self.keep(bucket);
+        }
+        Ok(false)
+    }
+
+    fn compare(&self, level: Level) -> Compare<'_> {
+        Compare { prep: self.prep, may_read_uninit: self.setting.may_read_uninit(), level, ids: Ids::new(self.ids) }
+    }
+
+    fn equals(&self, id: StateId, level: Level) -> bool {
+        self.compare(level).states(&self.store.get(id).state, &self.state)
+    }
+
+    fn look(&self, id: StateId) -> Result<Look, Fault> {
+        let (pc, marks) = (self.pc, self.prep.marks[self.pc]);
+        let old = &self.store.get(id).state;
+        if old.pc as usize != pc {
+            return Ok(Look::Other);
+        }
+        if old.branches == 0 {
+            let in_loop = self.loops.is_incomplete(self.prep, old);
+            let level = if in_loop { Level::Within } else { Level::Safe };
+            return Ok(if self.equals(id, level) { Look::Hit(in_loop) } else { Look::Miss });
+        }
+        if old.frame().in_async_callback && old.frame().async_entry != self.state.frame().async_entry {
+            return Ok(Look::MissInLoop);
+        }
+        if marks.iter_next {
+            let converges = self.equals(id, Level::Within) && self.iterator_is_active();
+            return Ok(if converges { Look::Hit(true) } else { Look::MissInLoop });
+        }
+        if marks.may_goto && old.may_goto_depth != self.state.may_goto_depth && self.equals(id, Level::Within) {
+            return Ok(Look::Hit(true));
+        }
+        if marks.calls_callback {
+            return Ok(if self.equals(id, Level::Within) { Look::Hit(false) } else { Look::MissInLoop });
+        }
+        if equal::maybe_looping(old, &self.state)
+            && self.equals(id, Level::Exact)
+            && !equal::iterators_went_on(old, &self.state)
+            && old.may_goto_depth == self.state.may_goto_depth
+            && old.callback_unroll_depth == self.state.callback_unroll_depth
+        {
+            return Err(Flow::InfiniteLoop(pc).into());
+        }
+        Ok(Look::MissInLoop)
+    }
+
+    /// The iterator that `r1` points to may still give something.
+    fn iterator_is_active(&self) -> bool {
+        let reg = self.state.reg(Name::R1);
+        let (Kind::Stack { frame }, Some(off)) = (reg.kind, reg.fixed_offset()) else { return false };
+        let slot = self.state.frames[frame as usize].stack.slot(slot_of(off as i32));
+        matches!(slot.reg.kind, Kind::IterSlot { state: Some(IterState::Active), .. })
+    }
+
+    fn hit(&mut self, id: StateId, in_loop: bool) -> Result<(), Fault> {
+        if self.prep.marks[self.pc].jump {
+            self.push_history(|_| {});
+        }
+        let masks = Masks::precise_in(&self.store.get(id).state);
+        precise::mark(self.prep, &mut self.store, &self.state, masks, &mut false)?;
+        if in_loop {
+            let mut backedge = self.state.clone();
+            backedge.equal_to = Some(id);
+            backedge.pc = self.pc as u32;
+            if !self.loops.add_backedge(self.prep, &self.store.get(id).state, backedge) {
+                return Err(Fault::bug("a path comes round in no loop"));
+            }
+            self.update_peak();
+        }
+        Ok(())
+    }
+
+    fn miss(&mut self, bucket: usize, id: StateId, keep: bool, checkpoint: bool) {
+        let kept = self.store.get_mut(id);
+        kept.misses += u32::from(keep);
+        let allowed = if checkpoint && kept.state.branches > 0 { MISSES_OF_CHECKPOINT } else { MISSES };
+        if kept.misses > kept.hits * allowed + allowed {
+            self.store.evict(bucket, id);
+            self.forget_if_unused(id);
+        }
+    }
+
+    fn keep(&mut self, bucket: usize) {
+        self.counts.total_states += 1;
+        self.counts.jumps_at_last_state = self.counts.jumps;
+        self.counts.insns_at_last_state = self.counts.insns;
+        if self.setting.options.privileges.bpf {
+            precise::unmark(&mut self.state);
+        }
+        let mut kept = self.state.clone();
+        kept.pc = self.pc as u32;
+        let id = self.store.add(bucket, kept);
+        self.update_peak();
+        self.loops.enter(self.prep, &self.store.get(id).state, id);
+        self.state.parent = Some(id);
+        self.state.first_pc = self.pc as u32;
+        self.state.dfs_depth += 1;
+        self.state.history.clear();
+    }
+
+    /// Forgets what is not live in kept states of this slot whose paths are all at their end.
+    fn clean_kept(&mut self, bucket: usize) {
+        for at in 0..self.store.in_bucket(bucket).len() {
+            let id = self.store.in_bucket(bucket)[at];
+            let kept = &self.store.get(id).state;
+            if kept.branches > 0
+                || kept.cleaned
+                || kept.pc as usize != self.pc
+                || !kept.same_callsites(&self.state)
+                || self.loops.is_incomplete(self.prep, kept)
+            {
+                continue;
+            }
+            let query = self.live.query(self.prep, &self.store.get(id).state);
+            clean(&query, self.prep, &mut self.store.get_mut(id).state);
+        }
+    }
+
+    /// All paths from the current state are at their end: kept states before it learn of it.
+    pub(super) fn end_path(&mut self) -> Result<(), Fault> {
+        self.state.branches = self.state.branches.saturating_sub(1);
+        if self.state.branches > 0 {
+            return Ok(());
+        }
+        let mut at = self.state.parent;
+        let mut before: Option<StateId> = None;
+        while let Some(id) = at {
+            let state = &mut self.store.get_mut(id).state;
+            state.branches = state.branches.saturating_sub(1);
+            if state.branches > 0 {
+                break;
+            }
+            let parent = state.parent;
+            if let Some(backedges) = self.loops.exit(self.prep, &self.store.get(id).state, id) {
+                self.update_peak();
+                self.finish_loop(backedges)?;
+            }
+            if let Some(before) = before {
+                self.forget_if_unused(before);
+            }
+            (before, at) = (Some(id), parent);
+        }
+        Ok(())
+    }
+
+    /// Marks go round a loop until none is new.
+    fn finish_loop(&mut self, backedges: Vec<State>) -> Result<(), Fault> {
+        const MOST_ROUNDS: u32 = 64;
+        for round in 0.. {
+            if round > MOST_ROUNDS {
+                for backedge in backedges.iter().rev() {
+                    precise::mark_all(&mut self.store, backedge);
+                }
+                break;
+            }
+            let mut changed = false;
+            for backedge in backedges.iter().rev() {
+                self.work += 1;
+                let equal = backedge.equal_to.ok_or_else(|| Fault::bug("a path that comes round to nothing"))?;
+                let masks = Masks::precise_in(&self.store.get(equal).state);
+                precise::mark(self.prep, &mut self.store, backedge, masks, &mut changed)?;
+            }
+            if !changed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_if_unused(&mut self, id: StateId) {
+        let kept = self.store.get(id);
+        if kept.evicted && kept.state.branches == 0 && !self.loops.is_incomplete(self.prep, &kept.state) {
+            self.store.remove(id);
+        }
+    }
+
+    /// The newest state that was kept at this slot on the way here, less deep than `depth` kept states: the last round of a loop.
+    pub(crate) fn previous_round(&self, pc: usize, depth: u32) -> Option<StateId> {
+        let bucket = self.store.bucket(pc as u32, self.state.frame().callsite);
+        let on_the_way = |id: &&StateId| {
+            let state = &self.store.get(**id).state;
+            state.pc as usize == pc && state.branches > 0 && state.same_callsites(&self.state) && state.dfs_depth < depth
+        };
+        self.store.in_bucket(bucket).iter().rev().find(on_the_way).copied()
+    }
+
+    /// Numbers that changed since a round of a loop, and on which nothing relies, are unknown from now on.
+    pub(crate) fn widen(old: &State, new: &mut State, last_id: u32) {
+        let mut ids = Ids::new(last_id);
+        for at in (0..old.frames.len()).rev() {
+            let Some(frame) = new.frames.get_mut(at) else { continue };
+            let before = &old.frames[at];
+            for (old, new) in before.regs.iter().zip(&mut frame.regs) {
+                if widens(old, new, &mut ids) {
+                    *new = Reg::UNKNOWN;
+                }
+            }
+            for spi in 0..before.stack.len().min(frame.stack.len()) {
+                let (old, new) = (before.stack.slot(spi), frame.stack.slot(spi));
+                if old.is_spilled() && new.is_spilled() && widens(&old.reg, &new.reg, &mut ids) {
+                    frame.stack.slot_mut(spi).reg = Reg::UNKNOWN;
+                }
+            }
+        }
+    }
+
+    fn update_peak(&mut self) {
+        let now = self.store.explored + self.store.evicted + self.loops.backedges;
+        self.counts.peak_states = self.counts.peak_states.max(now);
+    }
+}
+
+fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, state: &mut State) {
+    state.cleaned = true;
+    for at in 0..state.frames.len() {
+        let live = prep.marks[state.frame_pc(at) as usize].live_regs;
+        let frame = &mut state.frames[at];
+        for (number, reg) in frame.regs[..Name::FP.index()].iter_mut().enumerate() {
+            if live & 1 << number == 0 {
+                *reg = Reg::NOT_INIT;
+            }
+        }
+        let dead = |spi: &usize| !query.is_live(at, *spi);
+        let dead: Vec<usize> = (0..frame.stack.len()).filter(dead).collect();
+        for spi in dead {
+            if *frame.stack.slot(spi) != crate::state::Slot::EMPTY {
+                *frame.stack.slot_mut(spi) = crate::state::Slot::EMPTY;
+            }
+        }
+    }
+}
+
+fn widens(old: &Reg, new: &Reg, ids: &mut Ids) -> bool {
+    let same = |ids: &mut Ids| old.same_value(new) && ids.same(old.id, new.id) && ids.same(old.ref_id, new.ref_id);
+    old.is_scalar() && new.is_scalar() && !old.precise && !new.precise && !same(ids)
+}

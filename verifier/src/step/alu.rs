@@ -1,0 +1,291 @@
+//! Arithmetic, and copies from register to register.
+
+use skep_isa::{AluOp, Operand, Reg as Name, Size, Width};
+
+use crate::domain::{Op, Scalar64};
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::{ADD_CONST, Kind, Reg};
+use crate::why;
+
+/// How the domain calls an operation; `None` where it does not follow results.
+const fn op(op: AluOp) -> Option<Op> {
+    match op {
+        AluOp::Add => Some(Op::Add),
+        AluOp::Sub => Some(Op::Sub),
+        AluOp::Mul => Some(Op::Mul),
+        AluOp::And => Some(Op::And),
+        AluOp::Or => Some(Op::Or),
+        AluOp::Xor => Some(Op::Xor),
+        AluOp::Lsh => Some(Op::Lsh),
+        AluOp::Rsh => Some(Op::Rsh),
+        AluOp::Arsh => Some(Op::Arsh),
+        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => None,
+    }
+}
+
+impl Walk<'_> {
+    pub(super) fn alu(&mut self, width: Width, op: AluOp, dst: Name, src: Operand) -> Result<(), Fault> {
+        if let Operand::Reg(src) = src {
+            self.read(src)?;
+        }
+        self.read(dst)?;
+        check_immediate(width, op, src)?;
+        self.writable(dst)?;
+        let value = *self.state.reg(dst);
+        if value.kind == Kind::Arena {
+            return Ok(());
+        }
+        let other = self.operand(src)?;
+        match (value.is_scalar(), other.is_scalar()) {
+            (false, false) => {
+                if op == AluOp::Sub && self.setting.may_leak() {
+                    return self.write(dst, Reg::UNKNOWN);
+                }
+                Err(why::Reg::PointerWithPointer { reg: dst.number(), op: symbol(op) }.into())
+            }
+            (true, false) => {
+                self.mark_precise(dst)?;
+                self.pointer_math(width, op, dst, &other, &value, true)
+            }
+            (false, true) => {
+                if let Operand::Reg(src) = src {
+                    self.mark_precise(src)?;
+                }
+                self.pointer_math(width, op, dst, &value, &other, false)
+            }
+            (true, true) => {
+                if value.precise
+                    && let Operand::Reg(src) = src
+                {
+                    self.mark_precise(src)?;
+                }
+                self.scalar_math(width, op, dst, value, &other, src)
+            }
+        }
+    }
+
+    fn scalar_math(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg, src: Operand) -> Result<(), Fault> {
+        let mut result = self.fork_scalar(width, op, dst, value, other)?;
+        result.subreg_def = self.def(width);
+        match compute(width, op, &value.num, &other.num) {
+            Some(num) => result.num = num,
+            None => result = Reg { subreg_def: result.subreg_def, ..Reg::UNKNOWN },
+        }
+        relink(&mut result, width, op, other, self.setting.options.privileges.bpf, src == Operand::Reg(dst));
+        *self.state.reg_mut(dst) = result;
+        self.check_invariants(&result, "alu")
+    }
+
+    /// `r &= c` and `r |= c` where `r` is 0 or -1, as a sign that was shifted over all bits is: two paths, one for each. That with 0 comes
+    /// here again.
+    fn fork_scalar(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg) -> Result<Reg, Fault> {
+        let constant = if width == Width::W32 { other.num.low_constant() } else { other.num.constant() };
+        let is_sign = match width {
+            Width::W32 => (value.num.low.smin, value.num.low.smax) == (-1, 0),
+            Width::W64 => (value.num.wide.smin, value.num.wide.smax) == (-1, 0),
+        };
+        if !matches!(op, AluOp::And | AluOp::Or) || constant.is_none() || !is_sign {
+            return Ok(value);
+        }
+        let pc = self.pc;
+        let zero = Reg { num: known(width, &value.num, 0), ..value };
+        *self.fork(pc)?.reg_mut(dst) = zero;
+        Ok(Reg { num: known(width, &value.num, u64::MAX), ..value })
+    }
+
+    pub(super) fn neg(&mut self, width: Width, dst: Name) -> Result<(), Fault> {
+        let value = *self.read(dst)?;
+        if self.is_guarded_pointer(dst) {
+            return Err(why::Reg::PointerMath(dst.number()).into());
+        }
+        self.writable(dst)?;
+        let def = self.def(width);
+        if !value.is_scalar() {
+            return self.write(dst, Reg { subreg_def: def, ..Reg::UNKNOWN });
+        }
+        let num = if width == Width::W64 { value.num.negated() } else { value.num.low_negated() };
+        let result = Reg { num, subreg_def: def, ..value };
+        self.write(dst, result)?;
+        self.check_invariants(&result, "alu")
+    }
+
+    pub(super) fn swap(&mut self, dst: Name) -> Result<(), Fault> {
+        self.read(dst)?;
+        if self.is_guarded_pointer(dst) {
+            return Err(why::Reg::PointerMath(dst.number()).into());
+        }
+        self.write(dst, Reg::UNKNOWN)
+    }
+
+    pub(super) fn mov(&mut self, width: Width, dst: Name, src: Operand) -> Result<(), Fault> {
+        let from = match src {
+            Operand::Imm(value) => {
+                let value = if width == Width::W32 { u64::from(value as u32) } else { i64::from(value) as u64 };
+                let def = self.def(width);
+                return self.write(dst, Reg { subreg_def: def, ..Reg::exact(value) });
+            }
+            Operand::Reg(from) => from,
+        };
+        self.read(from)?;
+        self.writable(dst)?;
+        if width == Width::W64 {
+            self.link(from);
+            let value = *self.state.reg(from);
+            return self.write(dst, Reg { subreg_def: 0, ..value });
+        }
+        if self.is_guarded_pointer(from) {
+            return Err(why::Reg::PartialCopy(from.number()).into());
+        }
+        let def = self.def(width);
+        let fits = self.state.reg(from).width() <= 32;
+        let value = self.copied(from, fits);
+        self.write(dst, Reg { num: value.num.zero_extended(), subreg_def: def, ..value })
+    }
+
+    /// A copy of a number, linked to it if it `keeps` its value; something unknown, of anything else.
+    fn copied(&mut self, from: Name, keeps: bool) -> Reg {
+        if !self.state.reg(from).is_scalar() {
+            return Reg::UNKNOWN;
+        }
+        if keeps {
+            self.link(from);
+        }
+        let mut value = *self.state.reg(from);
+        if !keeps {
+            value.id = 0;
+        }
+        value
+    }
+
+    pub(super) fn mov_sx(&mut self, width: Width, from: Size, dst: Name, src: Name) -> Result<(), Fault> {
+        self.read(src)?;
+        self.writable(dst)?;
+        if self.is_guarded_pointer(src) {
+            let reg = src.number();
+            let fault = if width == Width::W64 { why::Reg::SignExtension(reg) } else { why::Reg::PartialCopy(reg) };
+            return Err(fault.into());
+        }
+        let bits = u32::from(from.bytes()) * 8;
+        let keeps = self.state.reg(src).is_scalar() && self.state.reg(src).num.wide.umax < 1 << (bits - 1);
+        let scalar = self.state.reg(src).is_scalar();
+        let value = self.copied(src, keeps);
+        let num = match (scalar, width) {
+            (false, Width::W64) => value.num,
+            (false, Width::W32) => value.num.zero_extended(),
+            (true, Width::W64) => value.num.sign_extended(bits),
+            (true, Width::W32) => value.num.low_sign_extended(bits),
+        };
+        let def = self.def(width);
+        self.write(dst, Reg { num, subreg_def: def, ..value })
+    }
+
+    pub(super) fn addr_space_cast(&mut self, dst: Name, src: Name, to: u16) -> Result<(), Fault> {
+        let arena = |map: &std::sync::Arc<skep_program::MapDef>| map.map_type == skep_linux::MapType::Arena;
+        if !self.setting.program.maps.iter().any(arena) {
+            return Err(why::Reg::CastWithoutArena.into());
+        }
+        self.read(src)?;
+        let value =
+            if to == 0 { Reg { kind: Kind::Arena, subreg_def: self.def(Width::W32), ..Reg::UNKNOWN } } else { Reg::UNKNOWN };
+        self.write(dst, value)
+    }
+
+    /// How a result of this width is noted: only the low half, or the whole.
+    pub(super) fn def(&self, width: Width) -> u32 {
+        if width == Width::W32 { self.pc as u32 + 1 } else { 0 }
+    }
+
+    /// Tests ask that bounds never contradict each other.
+    pub(super) fn check_invariants(&self, reg: &Reg, what: &'static str) -> Result<(), Fault> {
+        let _ = (reg, what);
+        Ok(())
+    }
+}
+
+/// Immediates that no result follows from.
+fn check_immediate(width: Width, op: AluOp, src: Operand) -> Result<(), Fault> {
+    let Operand::Imm(value) = src else { return Ok(()) };
+    match op {
+        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod if value == 0 => Err(why::Reg::DivByZero.into()),
+        AluOp::Lsh | AluOp::Rsh | AluOp::Arsh if value < 0 || value >= bits(width) => Err(why::Reg::Shift(value).into()),
+        AluOp::Add
+        | AluOp::Sub
+        | AluOp::Mul
+        | AluOp::Div
+        | AluOp::Sdiv
+        | AluOp::Mod
+        | AluOp::Smod
+        | AluOp::Or
+        | AluOp::And
+        | AluOp::Xor
+        | AluOp::Lsh
+        | AluOp::Rsh
+        | AluOp::Arsh => Ok(()),
+    }
+}
+
+const fn bits(width: Width) -> i32 {
+    match width {
+        Width::W32 => 32,
+        Width::W64 => 64,
+    }
+}
+
+/// How messages write an operation.
+pub(super) const fn symbol(op: AluOp) -> &'static str {
+    match op {
+        AluOp::Add => "+=",
+        AluOp::Sub => "-=",
+        AluOp::Mul => "*=",
+        AluOp::Div | AluOp::Sdiv => "/=",
+        AluOp::Or => "|=",
+        AluOp::And => "&=",
+        AluOp::Lsh => "<<=",
+        AluOp::Rsh => ">>=",
+        AluOp::Mod | AluOp::Smod => "%=",
+        AluOp::Xor => "^=",
+        AluOp::Arsh => "s>>=",
+    }
+}
+
+fn is_shift(op: AluOp) -> bool {
+    matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh)
+}
+
+/// The number with this value, or with this low half.
+fn known(width: Width, num: &Scalar64, value: u64) -> Scalar64 {
+    match width {
+        Width::W64 => Scalar64::exact(value),
+        Width::W32 => {
+            let low = Scalar64::exact(value & u64::from(u32::MAX));
+            Scalar64 { bits: num.bits.with_low(low.low_bits()), low: low.low, ..*num }
+        }
+    }
+}
+
+/// The result; `None` if nothing is known of it.
+fn compute(width: Width, alu: AluOp, a: &Scalar64, b: &Scalar64) -> Option<Scalar64> {
+    let op = op(alu)?;
+    Some(match width {
+        Width::W64 => a.op(op, b),
+        Width::W32 => a.low_op(op, b),
+    })
+    .filter(|num| !is_shift(alu) || *num != Scalar64::UNKNOWN)
+}
+
+/// A number with a constant added stays linked to what it was; other results are linked to nothing.
+fn relink(result: &mut Reg, width: Width, op: AluOp, other: &Reg, privileged: bool, to_itself: bool) {
+    let constant = other.num.constant().filter(|_| privileged && op == AluOp::Add && width == Width::W64 && !to_itself);
+    match constant {
+        Some(value) if result.id != 0 => {
+            if result.id & ADD_CONST != 0 || value > i32::MAX as u64 {
+                (result.id, result.off) = (0, 0);
+            } else {
+                result.id |= ADD_CONST;
+                result.off = value as i32;
+            }
+        }
+        _other => result.id = 0,
+    }
+}

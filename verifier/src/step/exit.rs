@@ -1,0 +1,154 @@
+//! The end of a function.
+
+use skep_isa::Reg as Name;
+use skep_linux::ProgType;
+use skep_linux::programs::Values;
+
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::{Kind, Reg};
+use crate::why::{self, Flow};
+
+use super::Next;
+
+impl Walk<'_> {
+    pub(super) fn exit(&mut self) -> Result<Next, Fault> {
+        let nested = self.state.depth() > 0;
+        self.check_nothing_held(!nested, "BPF_EXIT instruction in main prog")?;
+        if nested {
+            return self.leave_frame();
+        }
+        self.check_return()?;
+        Ok(Next::End)
+    }
+
+    /// Nothing that must be given back is held; no section is open, if `sections` matter.
+    pub(super) fn check_nothing_held(&self, sections: bool, what: &'static str) -> Result<(), Fault> {
+        use crate::state::RefKind;
+        let refs = &self.state.refs;
+        if sections && refs.active_locks > 0 {
+            return Err(Flow::Held { what, section: "bpf_spin_lock-ed" }.into());
+        }
+        if self.state.depth() == 0 {
+            let returned = self.state.reg(Name::R0).ref_id;
+            let may_return = self.setting.prog_type() == ProgType::StructOps;
+            let leaks = |held: &&crate::state::Ref| held.kind == RefKind::Pointer && !(may_return && held.id == returned);
+            let leaks: Vec<(u32, u32)> = refs.held.iter().filter(leaks).map(|held| (held.id, held.pc)).collect();
+            if !leaks.is_empty() {
+                return Err(Flow::Leak { refs: leaks, what }.into());
+            }
+        }
+        if sections && refs.irq_id != 0 {
+            return Err(Flow::Held { what, section: "bpf_local_irq_save-ed" }.into());
+        }
+        if sections && refs.rcu_locks > 0 {
+            return Err(Flow::Held { what, section: "bpf_rcu_read_lock-ed" }.into());
+        }
+        if sections && refs.preempt_locks > 0 {
+            return Err(Flow::Held { what, section: "bpf_preempt_disable-ed" }.into());
+        }
+        Ok(())
+    }
+
+    /// Back to the caller; from a callback, back to the call that may call it again.
+    pub(super) fn leave_frame(&mut self) -> Result<Next, Fault> {
+        self.settle_stack();
+        let frame = self.state.frame();
+        let r0 = frame.regs[Name::R0.index()];
+        let (callsite, in_callback, range) = (frame.callsite as usize, frame.in_callback, frame.callback_range);
+        if matches!(r0.kind, Kind::Stack { .. }) {
+            return Err(Flow::ReturnsStack.into());
+        }
+        if in_callback {
+            if !r0.is_scalar() {
+                return Err(Flow::CallbackReturnsPointer.into());
+            }
+            self.mark_precise(Name::R0)?;
+            check_range(&r0, range, false, "At callback return", "R0")?;
+        }
+        self.state.frames.pop();
+        if !in_callback {
+            *self.state.reg_mut(Name::R0) = r0;
+            return Ok(Next::At(callsite + 1));
+        }
+        if let Some(round) = self.previous_round(callsite, self.state.dfs_depth) {
+            self.widen_current(round);
+        }
+        Ok(Next::At(callsite))
+    }
+
+    /// What the program, or a global function, returns.
+    fn check_return(&mut self) -> Result<(), Fault> {
+        let frame = self.state.frame();
+        let (asynchronous, exception, range) = (frame.in_async_callback, frame.in_exception_callback, frame.callback_range);
+        let subprog = frame.subprog > 0;
+        if (!subprog || exception) && self.returns_nothing()? {
+            return Ok(());
+        }
+        let r0 = *self.read(Name::R0)?;
+        if self.is_guarded_pointer(Name::R0) {
+            return Err(why::Reg::LeaksAsReturn(0).into());
+        }
+        if asynchronous {
+            return self.check_returned(&r0, range, false, "At async callback return");
+        }
+        if subprog && !exception {
+            if !r0.is_scalar() {
+                return Err(Flow::SubprogReturns(r0.type_name()).into());
+            }
+            return Ok(());
+        }
+        match self.returned_values()? {
+            None => Ok(()),
+            Some((range, low)) => self.check_returned(&r0, range, low, "At program exit"),
+        }
+    }
+
+    fn check_returned(&mut self, r0: &Reg, range: (i32, i32), low: bool, when: &'static str) -> Result<(), Fault> {
+        if !r0.is_scalar() {
+            return Err(Flow::ReturnNotKnown { when, kind: r0.type_name() }.into());
+        }
+        self.mark_precise(Name::R0)?;
+        check_range(r0, range, low, when, "R0")
+    }
+
+    /// The hook's function returns nothing: nor need the program.
+    fn returns_nothing(&self) -> Result<bool, Fault> {
+        match self.setting.prog_type() {
+            ProgType::Lsm | ProgType::StructOps => Err(Fault::not_modelled("return values of LSM and struct_ops programs")),
+            _other => Ok(false),
+        }
+    }
+
+    /// Least and most that the program may return, and whether only the low half counts; `None` for anything.
+    fn returned_values(&self) -> Result<Option<Returned>, Fault> {
+        // A raw tracepoint by its name may return anything; one by its BTF id may not.
+        if self.setting.prog_type() == ProgType::RawTracepoint && self.setting.program.attach_btf_id.is_none() {
+            return Ok(None);
+        }
+        match self.setting.row.values(self.setting.attach) {
+            Values::Any => Ok(None),
+            Values::In(range) => Ok(Some(((range.min, range.max), false))),
+            Values::OfHook => Err(Fault::not_modelled("return values of hooks")),
+        }
+    }
+}
+
+/// Least and most, and whether only the low half counts.
+type Returned = ((i32, i32), bool);
+
+/// The number lies in the range.
+pub(super) fn check_range(
+    reg: &Reg,
+    (min, max): (i32, i32),
+    low: bool,
+    when: &'static str,
+    name: &'static str,
+) -> Result<(), Fault> {
+    let (smin, smax) = if low { (reg.num.low.smin, reg.num.low.smax) } else { (reg.num.wide.smin, reg.num.wide.smax) };
+    if i64::from(min) <= smin && smax <= i64::from(max) {
+        return Ok(());
+    }
+    let (smin, smax) = (reg.num.wide.smin, reg.num.wide.smax);
+    Err(Flow::ReturnRange { when, name, smin, smax, min, max }.into())
+}

@@ -1,0 +1,24 @@
+//! Functions that are verified by themselves: calls to them, and their own entry.
+
+use skep_isa::Reg as Name;
+
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::{Kind, Reg};
+
+use super::Next;
+
+impl Walk<'_> {
+    pub(super) fn call_global(&mut self, subprog: usize) -> Result<Next, Fault> {
+        Err(Fault::not_modelled(format!("calls of global functions ({})", self.prep.subprogs[subprog].name)))
+    }
+
+    /// What registers hold where a function that is verified by itself begins.
+    pub(crate) fn enter_function(&mut self, subprog: usize) -> Result<(), Fault> {
+        if subprog > 0 {
+            return Err(Fault::not_modelled("global functions"));
+        }
+        *self.state.reg_mut(Name::R1) = Reg::pointer(Kind::Ctx);
+        Ok(())
+    }
+}
