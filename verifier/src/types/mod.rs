@@ -4,6 +4,7 @@
 //! and objects.
 
 mod flags;
+pub mod map_compat;
 pub mod record;
 pub mod walk;
 

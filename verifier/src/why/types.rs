@@ -22,4 +22,17 @@ pub enum Types {
     DirectAccess(&'static str),
     #[error("only read is supported")]
     ReadOnly,
+    // Maps.
+    #[error("{0}")]
+    MapField(&'static str),
+    #[error("bpf_struct_ops map cannot be used in prog")]
+    StructOpsMap,
+    #[error("Sleepable programs can only use array, hash, ringbuf and local storage maps")]
+    SleepableMap,
+    #[error("CAP_BPF and CAP_PERFMON are required to use arena")]
+    ArenaCapabilities,
+    #[error("only one cgroup storage of each type is allowed")]
+    CgroupStorages,
+    #[error("Only one arena per program")]
+    Arenas,
 }

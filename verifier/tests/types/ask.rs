@@ -6,6 +6,7 @@ use skep_btf::{Btf, Kind};
 use skep_isa::RawInsn;
 use skep_kernel::{Kernel, Load, LoadError, LogLevel};
 use skep_linux::{Arch, ProgType, Release, Target};
+use skep_verifier::Fault;
 
 /// Whether the kernel can be asked: the rules are those of 6.18. Says why not.
 pub(crate) fn can_ask() -> bool {
@@ -107,7 +108,23 @@ impl Answer {
     }
 }
 
-/// A program that may call every function without types of its own.
+impl Answer {
+    /// The last of its words, if it is refused.
+    pub(crate) fn said(&self) -> Result<(), String> {
+        let words = || self.words().last().unwrap_or_else(|| panic!("no words: {}", self.log)).to_string();
+        if self.accepted { Ok(()) } else { Err(words()) }
+    }
+}
+
+/// Our words, if it is refused.
+pub(crate) fn said<T>(result: Result<T, Fault>) -> Result<T, String> {
+    result.map_err(|fault| match fault {
+        Fault::Refused(why) => why.to_string(),
+        Fault::Unknown(what) => panic!("{what}"),
+    })
+}
+
+/// Puts it to the kernel.
 pub(crate) fn ask(load: Load<'_>) -> Answer {
     match load.load_with_log() {
         Ok((_, log)) => Answer { accepted: true, log },
