@@ -73,13 +73,13 @@ fn the_kernel_repeats_its_verdicts() {
         Ok(target) if Kernel::release().starts_with("6.18.44") => target,
         Ok(_) | Err(_) => return println!("skipped: needs the kernel of the record, 6.18.44"),
     };
-    let Some(types) = host.btf else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
+    let Some(types) = host.btf() else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
     let (mut same, mut all) = (0, 0);
     for set in Set::ALL {
         let truth: HashMap<String, Truth> = truth(&corpus, set).into_iter().map(|truth| (truth.id.clone(), truth)).collect();
         for load in loads(&corpus, set) {
             let truth = &truth[&load.id];
-            let program = load.retarget(corpus.vmlinux(), &types).unwrap_or_else(|error| panic!("{}: {error}", load.id));
+            let program = load.retarget(corpus.vmlinux(), types).unwrap_or_else(|error| panic!("{}: {error}", load.id));
             let (verdict, processed) = match Loaded::create(&program, LogLevel::Stats) {
                 Ok(loaded) => (Verdict::Accept, loaded.processed()),
                 Err(error @ LoadError::Refused { .. }) if error.by_verifier() => (Verdict::Reject, error.processed()),

@@ -43,7 +43,7 @@ fn suites() -> Vec<Suite> {
 
 /// The kernel that skep plays.
 fn played() -> Arc<Target> {
-    Arc::new(Target::of(Release::new(6, 18), Arch::X86_64).unwrap())
+    Arc::new(Target::of(Release::new(6, 18), Arch::X86_64))
 }
 
 /// The kernel of this host, if it is one that all our programs are for.
@@ -53,7 +53,7 @@ fn host() -> Option<Target> {
         return None;
     }
     let host = skep::host().unwrap();
-    if host.release < Release::new(6, 18) || host.btf.is_none() || host.arch != Arch::X86_64 {
+    if host.release < Release::new(6, 18) || !host.has_btf() || host.arch != Arch::X86_64 {
         println!("skipped: needs Linux 6.18 or later with its types, on x86-64");
         return None;
     }

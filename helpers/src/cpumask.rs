@@ -72,7 +72,7 @@ fn create(c: &mut Call<'_>) -> Done {
     /// `NR_CPUS` of a kernel whose types do not say it, in bytes; and the count of references behind it.
     const DEFAULT: usize = 1024;
     const USAGE: usize = 4;
-    let btf = c.world().target.btf.clone();
+    let btf = c.world().target.btf().cloned();
     let known = btf.and_then(|btf| btf.size_of(btf.find("bpf_cpumask", Kind::Struct)?).ok());
     let least = cpus(c).div_ceil(64) * 8 + USAGE;
     let size = known.map_or(DEFAULT + USAGE, |size| size as usize).max(least);

@@ -106,7 +106,7 @@ fn lookup_system_key(c: &mut Call<'_>) -> Done {
 /// A `struct bpf_key` that the program holds.
 fn key(c: &mut Call<'_>) -> Done {
     const DEFAULT: usize = 16;
-    let btf = c.world().target.btf.clone();
+    let btf = c.world().target.btf().cloned();
     let size = btf.and_then(|btf| btf.size_of(btf.find("bpf_key", Kind::Struct)?).ok());
     crate::alloc::allocate(c, "a key", size.map_or(DEFAULT, |size| size as usize), None, Vec::new())
 }

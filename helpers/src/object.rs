@@ -19,7 +19,7 @@ pub(crate) fn field(c: &mut Call<'_>, n: usize, addr: u64, ty: &str, path: &str)
 
 /// Offset and size of a field of a number or a pointer.
 fn place(c: &mut Call<'_>, ty: &str, path: &str) -> Result<(u64, usize), Fail> {
-    let btf = c.world().target.btf.clone();
+    let btf = c.world().target.btf().cloned();
     let Some(btf) = btf else {
         return Err(c.not_simulated(format_args!("struct {ty}: the target has no BTF")));
     };

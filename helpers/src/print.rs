@@ -131,7 +131,7 @@ fn object_text(c: &mut Call<'_>, n: usize, room: usize) -> Result<show::Text, Fa
     if id.is_void() {
         return Err(Errno::EINVAL.into());
     }
-    let btf = c.world().target.btf.clone().ok_or_else(|| c.not_simulated("types of a target without BTF"))?;
+    let btf = c.world().target.btf().cloned().ok_or_else(|| c.not_simulated("types of a target without BTF"))?;
     let size = btf.size_of(id).map_err(|error| c.bad(n, error))?;
     let data = raw::bytes(c.memory(), Space::Kernel, addr, size.into()).ok_or(Errno::EFAULT)?;
     show::show(&btf, id, &data, flags, room).map_err(|kind| c.not_simulated(format_args!("a type of kind {}", kind.0.name())))

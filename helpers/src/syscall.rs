@@ -32,7 +32,7 @@ fn btf_find_by_name_kind(c: &mut Call<'_>) -> Done {
         return Err(Errno::EINVAL.into());
     }
     let name = name(c)?;
-    let btf = c.world().target.btf.clone().ok_or_else(|| c.not_simulated("types of a target without BTF"))?;
+    let btf = c.world().target.btf().cloned().ok_or_else(|| c.not_simulated("types of a target without BTF"))?;
     let kind = Kind::ALL.get(number as usize).copied().ok_or(Errno::ENOENT)?;
     Ok(btf.find(&name, kind).ok_or(Errno::ENOENT)?.0.into())
 }

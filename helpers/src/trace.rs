@@ -34,7 +34,7 @@ fn arg_count(c: &mut Call<'_>) -> Result<u32, Fail> {
     }
     let program = c.machine.program();
     let (id, name) = (program.attach_btf_id.map(TypeId), program.attach_to.clone());
-    let count = c.world().target.btf.as_ref().and_then(|btf| {
+    let count = c.world().target.btf().and_then(|btf| {
         let function = id.or_else(|| btf.find(name.as_deref()?, Kind::Func))?;
         let Some(Type::Func(function)) = btf.get(function) else { return None };
         let Some(Type::FuncProto(proto)) = btf.get(function.proto) else { return None };

@@ -1,7 +1,7 @@
 //! Types and configuration of kernels, recorded from the packages of a distribution (see `recorded/README.md`).
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
 use ruzstd::decoding::StreamingDecoder;
@@ -10,27 +10,71 @@ use skep_btf::{Btf, BtfError};
 use crate::target::{Arch, Release, Version, kconfig};
 
 /// A recorded kernel.
-struct Row {
+pub(crate) struct Row {
     /// The kernel that it was taken from.
-    version: Version,
+    pub(crate) version: Version,
     arch: Arch,
     /// BTF, compressed with zstd.
     btf: &'static [u8],
     /// `CONFIG_*` lines, compressed with zstd.
     config: &'static [u8],
-    /// Both, once they were asked for.
-    read: &'static OnceLock<Result<Recorded, RecordedError>>,
+    /// What was asked for is kept.
+    kept: Kept,
 }
 
-static ROWS: &[Row] = &[Row {
+/// The types and the configuration, each once it was asked for.
+struct Kept {
+    types: OnceLock<Result<Arc<Btf>, RecordedError>>,
+    config: OnceLock<Result<BTreeMap<String, String>, RecordedError>>,
+}
+
+impl Kept {
+    const fn new() -> Kept {
+        Kept { types: OnceLock::new(), config: OnceLock::new() }
+    }
+}
+
+const WHOLE: &str = "what is recorded is part of this program, and a test reads it";
+
+impl Row {
+    pub(crate) fn types(&self) -> &Arc<Btf> {
+        self.try_types().expect(WHOLE)
+    }
+
+    pub(crate) fn config(&self) -> &BTreeMap<String, String> {
+        self.try_config().expect(WHOLE)
+    }
+
+    fn try_types(&self) -> Result<&Arc<Btf>, RecordedError> {
+        self.kept.types.get_or_init(|| read_types(self)).as_ref().map_err(Clone::clone)
+    }
+
+    fn try_config(&self) -> Result<&BTreeMap<String, String>, RecordedError> {
+        self.kept.config.get_or_init(|| read_config(self)).as_ref().map_err(Clone::clone)
+    }
+
+    fn packed(&self, what: &'static str, why: String) -> RecordedError {
+        RecordedError::Packed { what, version: self.version.release, arch: self.arch, why }
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Linux {} {}", self.version.release, self.arch)
+    }
+}
+
+/// The kernel of this release and machine, if one is recorded.
+pub(crate) fn row(release: Release, arch: Arch) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.version.release == release && row.arch == arch)
+}
+
+static ROWS: [Row; 1] = [Row {
     version: Version { release: Release::new(6, 18), patch: 15 },
     arch: Arch::X86_64,
     btf: include_bytes!("../recorded/linux-6.18-x86_64.btf.zst"),
     config: include_bytes!("../recorded/linux-6.18-x86_64.config.zst"),
-    read: {
-        static READ: OnceLock<Result<Recorded, RecordedError>> = OnceLock::new();
-        &READ
-    },
+    kept: Kept::new(),
 }];
 
 /// Largest size of a recording when it is unpacked, in bytes: the types of a kernel take 5 to 10 MB.
@@ -74,13 +118,14 @@ pub enum RecordedError {
     },
 }
 
-/// The kernel of this release and machine, if one is recorded. It is unpacked by the first call.
+/// The kernel of this release and machine, if one is recorded.
 ///
 /// # Errors
 /// A recording that is damaged, which a test of this crate would have shown.
-pub fn recorded(release: Release, arch: Arch) -> Result<Option<&'static Recorded>, RecordedError> {
-    let Some(row) = ROWS.iter().find(|row| row.version.release == release && row.arch == arch) else { return Ok(None) };
-    row.read.get_or_init(|| read(row)).as_ref().map(Some).map_err(Clone::clone)
+pub fn recorded(release: Release, arch: Arch) -> Result<Option<Recorded>, RecordedError> {
+    let Some(row) = row(release, arch) else { return Ok(None) };
+    let (btf, kconfig) = (Arc::clone(row.try_types()?), row.try_config()?.clone());
+    Ok(Some(Recorded { version: row.version, btf, kconfig }))
 }
 
 /// The types of the kernel of this release and machine, if they are recorded.
@@ -88,7 +133,7 @@ pub fn recorded(release: Release, arch: Arch) -> Result<Option<&'static Recorded
 /// # Errors
 /// As [`recorded`].
 pub fn recorded_btf(release: Release, arch: Arch) -> Result<Option<Arc<Btf>>, RecordedError> {
-    Ok(recorded(release, arch)?.map(|kernel| Arc::clone(&kernel.btf)))
+    row(release, arch).map(|row| row.try_types().cloned()).transpose()
 }
 
 /// Releases and machines that are recorded.
@@ -96,14 +141,17 @@ pub fn recordings() -> impl Iterator<Item = (Version, Arch)> {
     ROWS.iter().map(|row| (row.version, row.arch))
 }
 
-fn read(row: &Row) -> Result<Recorded, RecordedError> {
+fn read_types(row: &Row) -> Result<Arc<Btf>, RecordedError> {
+    let types = unpack(row.btf).map_err(|why| row.packed("types", why))?;
     let (version, arch) = (row.version.release, row.arch);
-    let failed = |what, why| RecordedError::Packed { what, version, arch, why };
-    let types = unpack(row.btf).map_err(|why| failed("types", why))?;
     let btf = Btf::parse_shared(types.into()).map_err(|error| RecordedError::Btf { version, arch, error })?;
-    let config = unpack(row.config).map_err(|why| failed("configuration", why))?;
-    let config = String::from_utf8(config).map_err(|error| failed("configuration", error.to_string()))?;
-    Ok(Recorded { version: row.version, btf: Arc::new(btf), kconfig: kconfig(&config) })
+    Ok(Arc::new(btf))
+}
+
+fn read_config(row: &Row) -> Result<BTreeMap<String, String>, RecordedError> {
+    let config = unpack(row.config).map_err(|why| row.packed("configuration", why))?;
+    let config = String::from_utf8(config).map_err(|error| row.packed("configuration", error.to_string()))?;
+    Ok(kconfig(&config))
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
@@ -131,12 +179,12 @@ mod tests {
             let pointer = kernel.btf.find("task_struct", skep_btf::Kind::Struct);
             assert!(pointer.is_some());
             assert_eq!(kernel.kconfig["CONFIG_BPF_SYSCALL"], "y");
-            let target = Target::of(version.release, arch).unwrap();
+            let target = Target::of(version.release, arch);
             assert_eq!(target.version_code(), version.code());
-            assert!(Arc::ptr_eq(target.btf.as_ref().unwrap(), &kernel.btf));
+            assert!(Arc::ptr_eq(target.btf().unwrap(), &kernel.btf));
         }
         assert!(recorded(Release::new(2, 6), Arch::X86_64).unwrap().is_none());
-        assert!(Target::of(Release::new(2, 6), Arch::X86_64).unwrap().btf.is_none());
+        assert!(Target::of(Release::new(2, 6), Arch::X86_64).btf().is_none());
     }
 
     #[test]
@@ -148,12 +196,11 @@ mod tests {
         }
         let mut damaged = whole.to_vec();
         damaged[whole.len() / 2] ^= 0x10;
-        static READ: OnceLock<Result<Recorded, RecordedError>> = OnceLock::new();
-        let row = |btf, config| Row { version: ROWS[0].version, arch: ROWS[0].arch, btf, config, read: &READ };
-        let of_config = read(&row(ROWS[0].btf, damaged.leak())).unwrap_err();
+        let row = |btf, config| Row { version: ROWS[0].version, arch: ROWS[0].arch, btf, config, kept: Kept::new() };
+        let of_config = read_config(&row(ROWS[0].btf, damaged.leak())).unwrap_err();
         assert!(of_config.to_string().starts_with("recorded configuration of Linux 6.18 for x86_64"), "{of_config}");
         // Text where types should be.
-        let of_types = read(&row(whole, whole)).unwrap_err();
+        let of_types = read_types(&row(whole, whole)).unwrap_err();
         assert!(matches!(of_types, RecordedError::Btf { .. }), "{of_types}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skep_btf::Btf;
 
 use crate::features::Feature;
-use crate::recorded::{RecordedError, recorded};
+use crate::recorded::{self, Row};
 
 /// A kernel release, `major.minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,33 +146,69 @@ pub struct Target {
     pub release: Release,
     /// The machine.
     pub arch: Arch,
-    /// The kernel's own types; `None` where no CO-RE relocation, kfunc or BTF pointer can be resolved.
-    pub btf: Option<Arc<Btf>>,
-    /// Values of `CONFIG_*` as `.kconfig` externs see them (`y`, `n`, `m`, number, or string).
-    pub kconfig: BTreeMap<String, String>,
+    types: Types,
+    /// What was set by hand; for the rest, the recorded kernel is asked.
+    kconfig: BTreeMap<String, String>,
+    recorded: Option<&'static Row>,
+}
+
+/// The kernel's own types.
+#[derive(Debug, Clone)]
+enum Types {
+    None,
+    Given(Arc<Btf>),
+    /// Those of the recorded kernel. They are unpacked when they are asked for: most small programs never ask.
+    Recorded,
 }
 
 impl Target {
     /// A kernel of this release on this machine, of whose types and configuration nothing is known.
     pub const fn new(release: Release, arch: Arch) -> Target {
-        Target { release, arch, btf: None, kconfig: BTreeMap::new() }
+        Target { release, arch, types: Types::None, kconfig: BTreeMap::new(), recorded: None }
     }
 
     /// A kernel of this release on this machine, with the types, the configuration and the version of the one that is recorded
-    /// for them; without, where none is.
+    /// for them; without, where none is. Types and configuration are unpacked when they are first asked for.
+    pub fn of(release: Release, arch: Arch) -> Target {
+        let recorded = recorded::row(release, arch);
+        let types = if recorded.is_some() { Types::Recorded } else { Types::None };
+        Target { types, recorded, ..Target::new(release, arch) }
+    }
+
+    /// The kernel's own types; `None` where no CO-RE relocation, kfunc or BTF pointer can be resolved.
     ///
-    /// # Errors
-    /// A recording that is damaged.
-    pub fn of(release: Release, arch: Arch) -> Result<Target, RecordedError> {
-        let plain = Target::new(release, arch);
-        let Some(kernel) = recorded(release, arch)? else { return Ok(plain) };
-        let known = Target { btf: Some(Arc::clone(&kernel.btf)), kconfig: kernel.kconfig.clone(), ..plain };
-        Ok(known.with_kconfig("LINUX_KERNEL_VERSION", &kernel.version.code().to_string()))
+    /// # Panics
+    /// Where skep itself is damaged: a recording that is part of it cannot be read.
+    pub fn btf(&self) -> Option<&Arc<Btf>> {
+        match &self.types {
+            Types::None => None,
+            Types::Given(btf) => Some(btf),
+            Types::Recorded => Some(self.recorded?.types()),
+        }
+    }
+
+    /// Whether the kernel's own types are known; does not unpack them.
+    pub const fn has_btf(&self) -> bool {
+        !matches!(self.types, Types::None)
+    }
+
+    /// A value of `CONFIG_*` as `.kconfig` externs see it (`y`, `n`, `m`, number, or string).
+    ///
+    /// # Panics
+    /// As [`Target::btf`].
+    pub fn config(&self, name: &str) -> Option<&str> {
+        let given = self.kconfig.get(name);
+        given.or_else(|| self.recorded?.config().get(name)).map(String::as_str)
     }
 
     /// The same kernel with these types.
     pub fn with_btf(self, btf: Arc<Btf>) -> Target {
-        Target { btf: Some(btf), ..self }
+        Target { types: Types::Given(btf), ..self }
+    }
+
+    /// The same kernel, of whose types nothing is known.
+    pub fn without_btf(self) -> Target {
+        Target { types: Types::None, ..self }
     }
 
     /// The same kernel with this value of a `.kconfig` extern.
@@ -181,10 +217,11 @@ impl Target {
         self
     }
 
-    /// The value of `LINUX_KERNEL_VERSION`: what `kconfig` says, or else that of the release without updates.
+    /// The value of `LINUX_KERNEL_VERSION`: one that was set, or that of the recorded kernel, or else that of the release without updates.
     pub fn version_code(&self) -> u32 {
         let given = self.kconfig.get("LINUX_KERNEL_VERSION").and_then(|value| value.parse().ok());
-        given.unwrap_or(Version { release: self.release, patch: 0 }.code())
+        let version = self.recorded.map_or(Version { release: self.release, patch: 0 }, |row| row.version);
+        given.unwrap_or(version.code())
     }
 
     /// Whether the kernel has what came with release `since`.

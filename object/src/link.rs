@@ -2,6 +2,7 @@
 
 mod externs;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -163,7 +164,8 @@ const PSEUDO_MAP_IDX_VALUE: u8 = 6;
 pub struct Linker<'a> {
     object: &'a Object,
     target: &'a Target,
-    targets: Option<Targets>,
+    /// The types of the target by name, once a CO-RE relocation asks.
+    targets: OnceCell<Targets>,
     maps: Vec<Arc<MapDef>>,
     externs: Vec<Resolved>,
     /// Functions with their CO-RE relocations applied.
@@ -194,15 +196,7 @@ impl<'a> Linker<'a> {
         if let Some(index) = object.data.maps.kconfig {
             Arc::make_mut(&mut maps[index]).initial = Some(kconfig);
         }
-        Linker {
-            object,
-            target,
-            targets: target.btf.as_deref().map(Targets::from),
-            maps,
-            externs,
-            patched: HashMap::new(),
-            strings: HashMap::new(),
-        }
+        Linker { object, target, targets: OnceCell::new(), maps, externs, patched: HashMap::new(), strings: HashMap::new() }
     }
 
     /// The program with this entry in [`Object::programs`], whose section says its type, or `forced` does.
@@ -295,7 +289,8 @@ impl<'a> Linker<'a> {
         let mut insns = function.insns.clone();
         if !function.core.is_empty() {
             let needs = || RelocateError::NoTargetBtf { program: program.to_owned(), what: "a CO-RE relocation".to_owned() };
-            let targets = self.targets.as_ref().ok_or_else(needs)?;
+            let types = self.target.btf().ok_or_else(needs)?;
+            let targets = self.targets.get_or_init(|| Targets::from(&**types));
             let empty = Btf::default();
             let local = self.object.data.btf.as_deref().unwrap_or(&empty);
             let mut resolver = Resolver::new(local, targets);
@@ -549,7 +544,7 @@ impl Linker<'_> {
             && entry.forced.is_none()
             && prog_type != ProgType::Ext
             && !found.rest.is_empty()
-            && let Some(btf) = self.target.btf.as_deref()
+            && let Some(btf) = self.target.btf()
         {
             let (name, kind) = attach_type_name(attach_type, found.rest);
             attach_btf_id = btf.find(&name, kind).map(|id| id.0);

@@ -36,11 +36,12 @@ impl TargetArg {
         for text in &self.kconfig {
             match text.split_once('=') {
                 Some((name, value)) => {
-                    target.kconfig.insert(name.trim().to_owned(), value.trim().trim_matches('"').to_owned());
+                    target = target.with_kconfig(name.trim(), value.trim().trim_matches('"'));
                 }
                 None => {
                     let cannot = |error| Failure::usage(error).within(format!("--kconfig {text}: neither NAME=VALUE nor a file"));
-                    target.kconfig.extend(skep_linux::kconfig(&std::fs::read_to_string(text).map_err(cannot)?));
+                    let values = skep_linux::kconfig(&std::fs::read_to_string(text).map_err(cannot)?);
+                    target = values.iter().fold(target, |target, (name, value)| target.with_kconfig(name, value));
                 }
             }
         }
@@ -57,7 +58,7 @@ fn named(text: &str) -> Result<Target, Failure> {
         (Err(_), None) if Path::new(text).exists() => (DEFAULT, Some(text)),
         (Err(_), None) => return Err(Failure::usage("neither `host`, nor a kernel release such as 6.18, nor a file")),
     };
-    let target = Target::of(release, Arch::host()).map_err(Failure::usage)?;
+    let target = Target::of(release, Arch::host());
     match file {
         Some(file) => Ok(target.with_btf(skep::btf(file).map_err(Failure::usage)?)),
         None => Ok(target),

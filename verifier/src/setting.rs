@@ -69,7 +69,7 @@ impl<'a> Setting<'a> {
 
     /// The kernel's own types.
     pub fn vmlinux(&self) -> Option<&'a Btf> {
-        self.target.btf.as_deref()
+        self.target.btf().map(|btf| &**btf)
     }
 
     /// Whether the program was loaded with this flag.

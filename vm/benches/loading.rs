@@ -44,7 +44,7 @@ fn objects() -> Vec<(&'static str, Vec<u8>)> {
 fn target() -> Arc<Target> {
     let target = Target::new(Release::new(6, 18), Arch::X86_64);
     let btf = shared("corpus/btf/vmlinux-6.18.44.btf").map(|path| skep::btf(path.to_str().unwrap()).unwrap());
-    Arc::new(Target { btf, ..target })
+    Arc::new(btf.into_iter().fold(target, Target::with_btf))
 }
 
 fn steps(c: &mut Criterion) {

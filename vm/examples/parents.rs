@@ -9,7 +9,7 @@ use skep::{Arch, Input, Instance, Object, Release, Target, Task};
 fn main() -> Result<(), Box<dyn Error>> {
     let object = Object::parse(include_bytes!("../../conformance/programs/parents.bpf.o"))?;
     // The types of a kernel: where the fields of its structs lie.
-    let target = Target::of(Release::new(6, 18), Arch::X86_64)?;
+    let target = Target::of(Release::new(6, 18), Arch::X86_64);
     let mut instance = Instance::builder(target).object(&object)?.build()?;
 
     let world = instance.world_mut();

@@ -50,12 +50,8 @@ pub fn host() -> Result<Target, HostError> {
     };
     let text = String::from_utf8_lossy(&read("/proc/sys/kernel/osrelease")?).trim().to_owned();
     let version: Version = text.parse()?;
-    let btf = match Path::new(BTF).exists() {
-        true => Some(btf(BTF)?),
-        false => None,
-    };
-    let target = Target { btf, ..Target::new(version.release, arch) };
-    Ok(target.with_kconfig("LINUX_KERNEL_VERSION", &version.code().to_string()))
+    let target = Target::new(version.release, arch).with_kconfig("LINUX_KERNEL_VERSION", &version.code().to_string());
+    Ok(if Path::new(BTF).exists() { target.with_btf(btf(BTF)?) } else { target })
 }
 
 /// A kernel's types from a file: of `/sys/kernel/btf/vmlinux` or a copy of it.

@@ -73,7 +73,7 @@
 //! # use skep::{Arch, Input, Instance, Object, Options, Release, Target};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let object = Object::open("../conformance/programs/parents.bpf.o", &Options::default())?;
-//! let target = Target::of(Release::new(6, 18), Arch::X86_64)?;
+//! let target = Target::of(Release::new(6, 18), Arch::X86_64);
 //! let mut instance = Instance::builder(target).object(&object)?.build()?;
 //! let world = instance.world_mut();
 //! let task = world.current_task()?; // made from `world.task`

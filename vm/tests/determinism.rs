@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skep::{Arch, Input, Instance, MapDef, MapType, Object, Outcome, ProgType, Program, Release, Target, asm};
 
 fn target() -> Arc<Target> {
-    Arc::new(Target::of(Release::new(6, 18), Arch::X86_64).unwrap())
+    Arc::new(Target::of(Release::new(6, 18), Arch::X86_64))
 }
 
 /// All that a run leaves: the outcome, the maps, the records of one of them, the trace lines.

@@ -79,8 +79,7 @@ fn objects_become_instances() {
         println!("skipped: needs ../shared/corpus");
         return;
     };
-    let target =
-        Target { btf: Some(skep::btf(btf.to_str().unwrap()).unwrap()), ..Target::new(Release::new(6, 18), Arch::X86_64) };
+    let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(skep::btf(btf.to_str().unwrap()).unwrap());
     let target = Arc::new(target);
     let mut paths = Vec::new();
     objects(&root, &mut paths);

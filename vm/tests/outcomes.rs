@@ -122,8 +122,7 @@ fn programs_load_or_are_refused_for_the_recorded_reason() {
         println!("skipped: needs ../shared/corpus");
         return;
     };
-    let target =
-        Target { btf: Some(skep::btf(btf.to_str().unwrap()).unwrap()), ..Target::new(Release::new(6, 18), Arch::X86_64) };
+    let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(skep::btf(btf.to_str().unwrap()).unwrap());
     let target = Arc::new(target.with_kconfig("CONFIG_HZ", "250").with_kconfig("CONFIG_KASAN", "n"));
     let (mut counts, mut wrong) = (BTreeMap::new(), Vec::new());
     for set in ["ebpf-samples", "libbpf-tools", "selftests-6.12"] {

@@ -10,7 +10,7 @@ use skep_linux::programs::PROGRAMS;
 
 fn target() -> Arc<Target> {
     static TARGET: OnceLock<Arc<Target>> = OnceLock::new();
-    TARGET.get_or_init(|| Arc::new(Target::of(Release::new(6, 18), Arch::X86_64).unwrap())).clone()
+    TARGET.get_or_init(|| Arc::new(Target::of(Release::new(6, 18), Arch::X86_64))).clone()
 }
 
 /// A TCP segment with its Ethernet header.

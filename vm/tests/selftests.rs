@@ -60,8 +60,7 @@ fn recorded_return_values() {
         println!("skipped: needs ../shared/corpus");
         return;
     };
-    let mut target = Target::new(Release::new(6, 18), Arch::X86_64);
-    target.btf = Some(skep::btf(btf.to_str().unwrap()).unwrap());
+    let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(skep::btf(btf.to_str().unwrap()).unwrap());
     let target = Arc::new(target);
     let mut read = BTreeMap::new();
     let (mut total, mut misses) = (0, Vec::new());

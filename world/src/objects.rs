@@ -111,7 +111,7 @@ impl Objects {
 
 impl World {
     fn btf(&self) -> Result<Arc<Btf>, KernelObjectError> {
-        self.target.btf.clone().ok_or(KernelObjectError::NoBtf)
+        self.target.btf().cloned().ok_or(KernelObjectError::NoBtf)
     }
 
     /// Makes an object of a struct or union of the target, all zero, and gives its address.
@@ -313,8 +313,7 @@ pub(crate) mod tests {
             MemberDef::new("path", text, 32),
         ];
         assert_eq!(types.structure("task_struct", 40, members), forward);
-        let btf = Some(Arc::new(types.build().unwrap()));
-        let target = Target { release: Release::new(6, 18), arch: Arch::X86_64, btf, kconfig: BTreeMap::new() };
+        let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(Arc::new(types.build().unwrap()));
         World::new(Arc::new(target))
     }
 

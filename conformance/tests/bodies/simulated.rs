@@ -10,7 +10,7 @@ use skep_world::{Cgroup, Effect, Mapping, Task, World};
 
 pub(crate) fn target() -> Option<Arc<Target>> {
     match skep::host() {
-        Ok(target) if target.btf.is_some() => Some(Arc::new(target)),
+        Ok(target) if target.has_btf() => Some(Arc::new(target)),
         Ok(_) | Err(_) => {
             println!("skipped: needs /sys/kernel/btf/vmlinux");
             None

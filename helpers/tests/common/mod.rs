@@ -282,7 +282,7 @@ pub(crate) struct TestMachine {
 
 impl TestMachine {
     pub(crate) fn new(prog_type: ProgType, packet: &[u8]) -> TestMachine {
-        let target = Target { release: Release::new(6, 18), arch: Arch::X86_64, btf: None, kconfig: Default::default() };
+        let target = Target::new(Release::new(6, 18), Arch::X86_64);
         let mut memory = Memory::new();
         let context = context(prog_type, packet, &mut memory);
         let program = Program {

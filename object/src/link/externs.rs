@@ -79,7 +79,7 @@ fn essential(name: &str) -> &str {
 fn func(object: &Object, entry: &Extern, proto: TypeId, target: &Target) -> Result<Found, Lost> {
     let lenient = entry.weak || object.data.repairs.missing_kfuncs;
     let absent = |lost| if lenient { Ok(Found::Func(None)) } else { Err(lost) };
-    let Some(btf) = target.btf.as_deref() else { return absent(Lost::NoBtf) };
+    let Some(btf) = target.btf() else { return absent(Lost::NoBtf) };
     let Some(id) = btf.find(essential(&entry.name), Kind::Func) else { return absent(Lost::Absent) };
     let compatible = match (object.data.btf.as_deref(), btf.get(id)) {
         (Some(local), Some(Type::Func(func))) => types_are_compatible(local, proto, btf, func.proto).unwrap_or(false),
@@ -97,7 +97,7 @@ fn var(object: &Object, entry: &Extern, ty: TypeId, target: &Target) -> Result<F
             None => Err(Lost::Absent),
         };
     }
-    let Some(btf) = target.btf.as_deref() else { return if entry.weak { Ok(Found::Address(0)) } else { Err(Lost::NoBtf) } };
+    let Some(btf) = target.btf() else { return if entry.weak { Ok(Found::Address(0)) } else { Err(Lost::NoBtf) } };
     match btf.find(&entry.name, Kind::Var) {
         None if entry.weak => Ok(Found::Address(0)),
         None => Err(Lost::Absent),
@@ -187,7 +187,7 @@ fn write(bytes: &mut [u8], kind: KconfigKind, text: &str) -> Result<(), KconfigP
 fn kconfig(entry: &Extern, kind: KconfigKind, bytes: &mut [u8], target: &Target) -> Result<(), KconfigProblem> {
     let name = entry.name.as_str();
     if name.starts_with("CONFIG_") {
-        return match target.kconfig.get(name) {
+        return match target.config(name) {
             Some(text) => write(bytes, kind, text),
             None if entry.weak => Ok(()),
             None => Err(KconfigProblem::Missing),

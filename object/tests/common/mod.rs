@@ -25,12 +25,9 @@ pub(crate) fn corpus() -> Option<PathBuf> {
 /// The kernel that the corpus was recorded with.
 pub(crate) fn target(corpus: &Path) -> Target {
     let btf = Btf::parse(&std::fs::read(corpus.join("btf/vmlinux-6.18.44.btf")).unwrap()).unwrap();
-    Target { release: Release::new(6, 18), arch: Arch::X86_64, btf: Some(Arc::new(btf)), kconfig: kconfig() }
-}
-
-/// The configuration values that objects of the corpus ask for.
-fn kconfig() -> std::collections::BTreeMap<String, String> {
-    [("CONFIG_HZ", "250"), ("CONFIG_KASAN", "n")].map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()
+    let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(Arc::new(btf));
+    // The configuration values that objects of the corpus ask for.
+    target.with_kconfig("CONFIG_HZ", "250").with_kconfig("CONFIG_KASAN", "n")
 }
 
 /// All objects below a folder, by path.

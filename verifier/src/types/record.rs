@@ -180,7 +180,7 @@ impl Record {
 
 /// A struct of the kernel of the same name, or else the program's.
 fn pointee(btf: &Btf, id: TypeId, kind: SpecialKind, target: &Target) -> Result<Link, RecordError> {
-    let kernel = target.btf.as_deref().ok_or(RecordError::NoKernelTypes)?;
+    let kernel = target.btf().ok_or(RecordError::NoKernelTypes)?;
     let name = btf.name(id);
     let Some(found) = kernel.find(name, Kind::Struct) else { return Ok(Link::Pointee { side: Side::Program, id }) };
     let held = kernel_object(name).is_some_and(|row| row.in_maps && target.since(row.since));

@@ -216,12 +216,12 @@ fn links() {
     let value = build.structure("value", 40, members);
     build.add(TypeDef::DeclTag { value: "contains:item:node".to_owned(), attribute: false, of: value, component: Some(1) });
     let btf = build.build().unwrap();
-    let target = skep_linux::Target::of(skep_linux::Release::new(6, 18), skep_linux::Arch::X86_64).unwrap();
+    let target = skep_linux::Target::of(skep_linux::Release::new(6, 18), skep_linux::Arch::X86_64);
     let metas = Metas::of(&btf, &target).unwrap();
     assert_eq!(metas.iter().map(|(id, _)| id).collect::<Vec<_>>(), [item, value]);
     let record = metas.get(value).unwrap();
     assert_eq!(record.fields[1].to, Link::Items { item, node: 8 });
-    let kernels = target.btf.as_ref().unwrap().find("task_struct", skep_btf::Kind::Struct).unwrap();
+    let kernels = target.btf().unwrap().find("task_struct", skep_btf::Kind::Struct).unwrap();
     assert_eq!(record.fields[2].to, Link::Pointee { side: skep_verifier::types::Side::Kernel, id: kernels });
     assert_eq!(record.fields[3].to, Link::Pointee { side: skep_verifier::types::Side::Program, id: item });
 }

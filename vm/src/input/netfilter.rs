@@ -93,7 +93,7 @@ fn packet(data: &[u8], bare: bool, family: u8) -> Result<Packet, InputError> {
 
 /// An object with these numbers in its fields; `None` if the target has no such type.
 fn object(world: &World, name: &str, values: &[(&str, u64)]) -> Option<std::sync::Arc<Block>> {
-    let btf = world.target.btf.as_deref()?;
+    let btf = world.target.btf()?;
     let ty = btf.find(name, Kind::Struct)?;
     let mut bytes = vec![0; btf.size_of(ty).ok()? as usize];
     for (field, value) in values {

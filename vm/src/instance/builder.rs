@@ -241,7 +241,7 @@ impl Builder {
             freed.push(FreedField { kind: field.kind, addr: slot.addr(), word: slot.block.load(slot.offset, slot.len.min(8)) });
         }));
         options.max_bytes = self.map_memory.unwrap_or(options.max_bytes);
-        options.handle = self.world.target.btf.as_deref().and_then(handle_layout).unwrap_or_default();
+        options.handle = self.world.target.btf().and_then(|btf| handle_layout(btf)).unwrap_or_default();
         let mut maps = Maps { entries: Vec::new(), options, given: self.given.clone() };
         let mut linked = Vec::new();
         for program in self.programs.clone() {
@@ -358,7 +358,7 @@ impl Builder {
                 format!("kernel function {}, which the target does not have", kfunc.name).into(),
             ));
         }
-        let name = match (named, &self.world.target.btf) {
+        let name = match (named, self.world.target.btf()) {
             (Some(kfunc), _) => kfunc.name.clone(),
             (None, Some(btf)) if module == 0 => btf.name(skep_btf::TypeId(id as u32)).to_owned(),
             (None, Some(_) | None) => String::new(),

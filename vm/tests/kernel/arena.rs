@@ -15,7 +15,7 @@ fn arena() -> MapDef {
 /// The id of a kernel function, as calls carry it.
 fn kfunc(name: &str) -> u32 {
     let target = target();
-    let btf = target.btf.as_ref().expect("the host shows its types");
+    let btf = target.btf().expect("the host shows its types");
     btf.find(name, skep_btf::Kind::Func).unwrap().0
 }
 

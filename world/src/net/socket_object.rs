@@ -42,7 +42,7 @@ impl World {
 
     /// Writes as many bytes as a field of the struct `ty`, which the object begins with, has.
     fn put(&mut self, addr: u64, ty: &str, path: &str, bytes: &[u8]) -> Result<(), KernelObjectError> {
-        let btf = self.target.btf.clone().ok_or(KernelObjectError::NoBtf)?;
+        let btf = self.target.btf().cloned().ok_or(KernelObjectError::NoBtf)?;
         let id = btf.find(ty, Kind::Struct).ok_or_else(|| KernelObjectError::NoType(ty.to_owned()))?;
         let place = btf.walk(id, path)?.place;
         let (_, block) = self.objects.get(addr).ok_or(KernelObjectError::NoObject(addr))?;

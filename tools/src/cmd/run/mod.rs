@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let object = open(args)?;
     let jobs = jobs(args, &object)?;
     let target = args.target.get()?;
-    let types = Types::new(&args.types, &object, target.btf.clone())?;
+    let types = Types::new(&args.types, &object, target.btf().cloned())?;
     let mut session = Session::new(args, &object, target, types, &jobs)?;
     for job in &jobs {
         session.run(job, io)?;
