@@ -65,7 +65,7 @@ fn live_registers_and_loops_are_the_kernels() {
         Ok(target) if Kernel::release().starts_with("6.18.") => target,
         Ok(_) | Err(_) => return println!("skipped: needs a kernel of release 6.18"),
     };
-    let Some(types) = host.btf.clone() else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
+    let Some(types) = host.btf().cloned() else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
     let (mut programs, mut slots, mut wrong) = (0, 0, 0);
     for set in Set::ALL {
         for load in loads(&corpus, set) {
