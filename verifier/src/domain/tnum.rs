@@ -168,6 +168,13 @@ impl<const N: u32> Tnum<N> {
         Tnum::new((signed(self.value, N) >> by) as u64, (signed(self.mask, N) >> by) as u64)
     }
 
+    /// The low `bits` (16, 32 or 64) with their bytes in the other order, and zeros above.
+    #[must_use]
+    pub const fn swapped(self, bits: u32) -> Tnum<N> {
+        let unused = 64 - bits;
+        Tnum::new((self.value << unused).swap_bytes(), (self.mask << unused).swap_bytes())
+    }
+
     /// The low `H` bits as a number of that width.
     pub const fn low<const H: u32>(self) -> Tnum<H> {
         Tnum::new(self.value, self.mask)
@@ -301,5 +308,13 @@ mod tests {
             }
             assert!(numbers(a).iter().all(|x| a.low::<2>().contains(x & 3)));
         }
+    }
+
+    #[test]
+    fn bytes_in_the_other_order() {
+        let half = Tnum::<64>::new(0x1234_5678_0000_ab00, 0xff);
+        assert_eq!(half.swapped(16), Tnum::new(0x00ab, 0xff00));
+        assert_eq!(half.swapped(32), Tnum::new(0x00ab_0000, 0xff00_0000));
+        assert_eq!(half.swapped(64), Tnum::new(0x00ab_0000_7856_3412, 0xff00_0000_0000_0000));
     }
 }

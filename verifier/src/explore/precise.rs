@@ -5,6 +5,9 @@
 
 use skep_isa::{AtomicOp, Callee, Insn, Operand, Reg as Name};
 
+use skep_linux::helper;
+use skep_linux::helpers::Leave;
+
 use crate::fault::Fault;
 use crate::prep::Prep;
 use crate::state::{Linked, NO_CALLSITE, Place, State, StateId, Step};
@@ -347,10 +350,18 @@ fn back_call(prep: &Prep, pc: usize, after: i64, callee: Callee, masks: &mut Mas
     if masks.regs[frame] & ARGS != 0 {
         return Err(Back::Bug("arguments of a call are wanted after it"));
     }
-    if prep.marks[pc].tail_call && after - pc as i64 != 1 {
+    if leaves(callee) && after - pc as i64 != 1 {
         masks.enter()?;
     }
     Ok(())
+}
+
+/// A tail call: it may leave the function.
+fn leaves(callee: Callee) -> bool {
+    match callee {
+        Callee::Helper(id) => helper(id as u32).is_some_and(|row| row.leave == Leave::TailCall),
+        Callee::Local(_) | Callee::Kfunc { .. } | Callee::Reg(_) => false,
+    }
 }
 
 fn back_exit(prep: &Prep, after: i64, masks: &mut Masks) -> Result<(), Back> {

@@ -1,6 +1,6 @@
 //! Whether a path may end here, and whether its state is kept.
 
-use skep_isa::Reg as Name;
+use skep_isa::{Insn, Reg as Name};
 
 use crate::fault::Fault;
 use crate::state::{IterState, Kind, Reg, State, StateId, slot_of};
@@ -100,7 +100,7 @@ impl Walk<'_> {
             let converges = self.equals(id, Level::Within) && self.iterator_is_active();
             return Ok(if converges { Look::Hit(true) } else { Look::MissInLoop });
         }
-        if marks.may_goto && old.may_goto_depth != self.state.may_goto_depth && self.equals(id, Level::Within) {
+        if self.is_may_goto(pc) && old.may_goto_depth != self.state.may_goto_depth && self.equals(id, Level::Within) {
             return Ok(Look::Hit(true));
         }
         if marks.calls_callback {
@@ -115,6 +115,10 @@ impl Walk<'_> {
             return Err(Flow::InfiniteLoop(pc).into());
         }
         Ok(Look::MissInLoop)
+    }
+
+    fn is_may_goto(&self, pc: usize) -> bool {
+        matches!(self.prep.code.insn(pc), Some(Insn::MayGoto { .. }))
     }
 
     /// The iterator that `r1` points to may still give something.

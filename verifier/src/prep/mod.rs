@@ -86,10 +86,6 @@ pub struct Marks {
     pub force_checkpoint: bool,
     /// A call that runs a function of the program within the call.
     pub calls_callback: bool,
-    /// `may_goto`.
-    pub may_goto: bool,
-    /// A tail call.
-    pub tail_call: bool,
     /// The call of the function that steps an open-coded iterator.
     pub iter_next: bool,
     /// A spill or fill that belongs to a call marked `bpf_fastcall`.

@@ -1,6 +1,6 @@
 //! Arithmetic, and copies from register to register.
 
-use skep_isa::{AluOp, Operand, Reg as Name, Size, Width};
+use skep_isa::{AluOp, ByteOrder, Operand, Reg as Name, Size, Width};
 
 use crate::domain::{Op, Scalar64};
 use crate::explore::Walk;
@@ -110,12 +110,31 @@ impl Walk<'_> {
         self.check_invariants(&result, "alu")
     }
 
-    pub(super) fn swap(&mut self, dst: Name) -> Result<(), Fault> {
-        self.read(dst)?;
+    /// Byte order: bits move, and bounds follow from them. Machines here are little-endian.
+    pub(super) fn swap(&mut self, order: ByteOrder, size: Size, dst: Name) -> Result<(), Fault> {
+        let value = *self.read(dst)?;
         if self.is_guarded_pointer(dst) {
             return Err(why::Reg::PointerMath(dst.number()).into());
         }
-        self.write(dst, Reg::UNKNOWN)
+        if !value.is_scalar() {
+            return self.write(dst, Reg::UNKNOWN);
+        }
+        let bits = u32::from(size.bytes()) * 8;
+        let swaps = order != ByteOrder::Le;
+        let mut result = value;
+        if swaps || bits < 64 {
+            (result.id, result.off) = (0, 0);
+        }
+        if swaps {
+            result.num = Scalar64 { bits: value.num.bits.swapped(bits), ..Scalar64::UNKNOWN };
+        }
+        if bits < 64 {
+            result.num = result.num.truncated(bits);
+        }
+        result.num.sync();
+        result.subreg_def = 0;
+        self.write(dst, result)?;
+        self.check_invariants(&result, "alu")
     }
 
     pub(super) fn mov(&mut self, width: Width, dst: Name, src: Operand) -> Result<(), Fault> {

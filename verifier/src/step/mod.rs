@@ -50,7 +50,7 @@ impl Walk<'_> {
             Insn::Mov { width, dst, src } => self.mov(width, dst, src)?,
             Insn::MovSx { width, from, dst, src } => self.mov_sx(width, from, dst, src)?,
             Insn::Neg { width, dst } => self.neg(width, dst)?,
-            Insn::Swap { dst, .. } => self.swap(dst)?,
+            Insn::Swap { order, size, dst } => self.swap(order, size, dst)?,
             Insn::AddrSpaceCast { dst, src, to, .. } => self.addr_space_cast(dst, src, to)?,
             Insn::LoadWide { dst, value } => self.load_wide(dst, value)?,
             Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off)?,
