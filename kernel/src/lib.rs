@@ -47,7 +47,7 @@ pub use map_spec::{MapError, MapSpec};
 pub use prog::{Info, Prog, Ran, TestRun};
 pub use rings::{PerfReader, PerfSample, RingReader};
 pub use sys::{FuncInfo, LineInfo};
-pub use thread::{Times, Who, isolate_network, pin_thread, times, who};
+pub use thread::{Times, Who, cpus, isolate_network, pin_thread, times, who};
 
 /// Number of CPUs that this kernel could have: user space sees as many pieces in a per-CPU value.
 pub fn possible_cpus() -> usize {

@@ -1,6 +1,6 @@
 //! The calling thread, as programs that it runs see it: where it runs, whose network it has, who it is, what time it is.
 
-use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity, unshare};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getgid, getpid, gettid, getuid};
 use skep_linux::Errno;
@@ -20,6 +20,8 @@ pub struct Who {
     pub gid: u32,
     /// Id of its cgroup in the second hierarchy; 1 (the root) where that is not mounted.
     pub cgroup_id: u64,
+    /// The CPU that it is on: one that may change, unless it is pinned.
+    pub cpu: usize,
 }
 
 /// The kernel's clocks, in nanoseconds.
@@ -47,6 +49,12 @@ pub fn pin_thread(cpu: usize) -> Result<(), Errno> {
     sched_setaffinity(Pid::from_raw(0), &set).map_err(errno)
 }
 
+/// The CPUs that the calling thread may run on, by number; number 0 where the kernel does not say.
+pub fn cpus() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0));
+    allowed.map_or(vec![0], |set| (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).collect())
+}
+
 /// Gives the calling thread a network of its own, for as long as it lives: no device but a loopback that is down. What programs that
 /// it runs send reaches nobody.
 ///
@@ -66,6 +74,7 @@ pub fn who() -> Who {
         uid: getuid().as_raw(),
         gid: getgid().as_raw(),
         cgroup_id: cgroup_id().unwrap_or(1),
+        cpu: sched_getcpu().unwrap_or(0),
     }
 }
 

@@ -5,6 +5,7 @@
 //! *Start here*: [`Program`].
 #![forbid(unsafe_code)]
 
+mod context_reach;
 mod map_def;
 pub mod special;
 

@@ -9,6 +9,7 @@ use skep_memory::{Block, Fault, Why};
 use skep_program::Program;
 
 use crate::engine::{Op, compile};
+use crate::input;
 
 /// Bytes between the addresses of two slots.
 const SLOT_BYTES: u64 = 8;
@@ -26,6 +27,8 @@ pub(crate) struct Image {
     pub(crate) calls: Vec<Callee>,
     /// What accesses outside of all regions do.
     pub(crate) missing: Missing,
+    /// Bytes of the context that the instructions reach.
+    pub(crate) context_reach: usize,
     /// Slot of the function that `bpf_throw` ends in.
     pub(crate) exception_callback: Option<usize>,
     /// Gives functions their addresses. No region covers it: what lies here can be called, not read.
@@ -110,6 +113,7 @@ impl Image {
         Ok(Image {
             addresses: Block::zeroed(code.len().max(1) * SLOT_BYTES as usize),
             missing: Missing::of(&program),
+            context_reach: if input::takes_sizes(program.prog_type) { program.context_reach() } else { 0 },
             exception_callback: exception_callback(&program),
             links: needs.links,
             calls: needs.calls,

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use skep::{Arch, AttachType, Input, Instance, Outcome, ProgType, Program, Release, RunError, Target};
+use skep::{Arch, AttachType, Input, InputError, Instance, Outcome, ProgType, Program, Release, RunError, Target};
 use skep_isa::{Insn, Operand, RawInsn, Reg, Size, Width};
 use skep_linux::contexts::{self, Access, Shape, Yields};
 use skep_linux::programs::PROGRAMS;
@@ -25,23 +25,7 @@ fn frame() -> Vec<u8> {
 /// What a type takes, at its simplest.
 fn input(prog_type: ProgType) -> Input {
     match prog_type {
-        ProgType::SocketFilter
-        | ProgType::SchedCls
-        | ProgType::SchedAct
-        | ProgType::Xdp
-        | ProgType::CgroupSkb
-        | ProgType::LwtIn
-        | ProgType::LwtOut
-        | ProgType::LwtXmit
-        | ProgType::LwtSeg6local
-        | ProgType::SkSkb
-        | ProgType::SkMsg
-        | ProgType::SkReuseport
-        | ProgType::SockOps
-        | ProgType::FlowDissector
-        | ProgType::CgroupSockopt
-        | ProgType::RawTracepointWritable
-        | ProgType::Netfilter => Input::packet(&frame()),
+        with_packet if Input::takes_packet(with_packet) => Input::packet(&frame()),
         ProgType::SkLookup => Input::none().field("family", 2).field("protocol", 6).field("local_port", 443),
         ProgType::CgroupSock | ProgType::CgroupSockAddr => Input::none().field("family", 2),
         ProgType::CgroupDevice => Input::none().field("major", 1).field("minor", 3),
@@ -49,11 +33,9 @@ fn input(prog_type: ProgType) -> Input {
         ProgType::Kprobe | ProgType::PerfEvent => Input::none().field("di", 7),
         ProgType::Tracepoint => Input::context(&[0; 8192]),
         ProgType::Syscall => Input::context(&[0; 65535]),
-        ProgType::RawTracepoint | ProgType::Tracing | ProgType::StructOps | ProgType::Lsm | ProgType::Ext => {
-            Input::args([1, 2, 3])
-        }
+        ProgType::RawTracepoint => Input::args(0..12),
         ProgType::LircMode2 => Input::context(&[1, 2, 3, 4]),
-        ProgType::Unspec => Input::none(),
+        _of_functions => Input::args([1, 2, 3]),
     }
 }
 
@@ -123,5 +105,16 @@ fn what_no_row_lets_a_program_read_is_refused() {
     for (prog_type, offset) in [(ProgType::SocketFilter, 76), (ProgType::CgroupSock, 80), (ProgType::SkMsg, 3)] {
         let load = Insn::Load { size: Size::W, signed: false, dst: Reg::R0, base: Reg::R1, off: offset };
         assert!(run(prog_type, AttachType::CgroupInetIngress, encode(&[load, Insn::Exit])).is_err(), "{prog_type:?} at {offset}");
+    }
+}
+
+#[test]
+fn types_without_a_packet_refuse_one() {
+    for (prog_type, attach) in kinds() {
+        let program = Program { attach_type: Some(attach), ..Program::bare("p", prog_type, encode(&[ZERO, Insn::Exit])) };
+        let mut instance = Instance::builder(target()).program(program).build().unwrap();
+        let result = instance.program("p").unwrap().run(&Input::packet(&frame()));
+        let no_packet = matches!(result, Err(RunError::Input(InputError::NoPacket(_))));
+        assert_eq!(no_packet, !Input::takes_packet(prog_type), "{prog_type:?}");
     }
 }

@@ -9,7 +9,7 @@ mod run;
 mod simulated;
 
 pub use compare::{Aspect, Difference, Item, Place, Unstable, Value, differences};
-pub use report::{Divergence, ProgramReport, Report, Verdict};
+pub use report::{Cut, Divergence, ProgramReport, Report, Verdict};
 pub use run::{Inputs, Options, apart, object, program};
 pub use simulated::{Simulated, SimulatedError};
 pub(crate) use simulated::{SimulatedTable, perf_padded};

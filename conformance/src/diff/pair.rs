@@ -1,20 +1,24 @@
 //! One program on both sides.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skep::{BuildError, Target, World};
+use skep_linux::MapType;
 use skep_object::{Object, ProgramRef};
+use skep_program::MapDef;
 use skep_world::Random;
 
 use super::compare::{Unstable, differences};
-use super::report::{Divergence, ProgramReport, Verdict};
-use super::run::{CPU, Inputs, Options};
+use super::report::{Cut, Divergence, ProgramReport, Verdict};
+use super::run::{Inputs, Options};
 use super::simulated::{Simulated, SimulatedError};
 use crate::generate::Generator;
 use crate::oracle::{Case, Ended, Engine, Host, HostError, Observed, Set, TableError, shape};
 
 /// How often the kernel is asked again before a difference counts.
 const AGAIN: usize = 6;
+/// How often skep is run otherwise before a difference counts: each time with another clock, other random numbers, other addresses.
+const OTHERWISE: usize = 6;
 /// How many other inputs are looked at before a difference counts.
 const OTHERS: usize = 16;
 
@@ -27,7 +31,11 @@ pub(super) struct Pair {
     again: Option<Host>,
     /// Skep once more, with other addresses, times and random numbers: made when it is needed.
     twin: Option<Simulated>,
+    /// Held by programs with an arena that has an address of its own: there is one such place in a process. Dropped last.
+    _place: Option<MutexGuard<'static, ()>>,
 }
+
+static PLACE: Mutex<()> = Mutex::new(());
 
 /// What came of one case.
 enum Compared {
@@ -44,6 +52,9 @@ impl Pair {
             return Err(Verdict::NotComparable(HostError::NoTestRun(prog_type.name()).to_string()));
         }
         let set = Set::new(object, program, &options.target).map_err(|error| Verdict::SkepRefuses(error.to_string()))?;
+        let placed = |def: &Arc<MapDef>| def.map_type == MapType::Arena && def.map_extra != 0;
+        let mut maps = set.programs.iter().flat_map(|program| &program.maps).chain(&set.others);
+        let place = maps.any(placed).then(|| PLACE.lock().unwrap_or_else(PoisonError::into_inner));
         let kernel = match Host::new(&set) {
             Ok(kernel) => kernel,
             Err(error @ (HostError::Unavailable(_) | HostError::NoTestRun(_))) => {
@@ -53,7 +64,7 @@ impl Pair {
         };
         let skep =
             Simulated::new(&set, &options.target, 0, like_this_thread).map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
-        Ok(Pair { set, skep, kernel, again: None, twin: None })
+        Ok(Pair { set, skep, kernel, again: None, twin: None, _place: place })
     }
 
     pub(super) fn run(&mut self, options: &Options, report: &mut ProgramReport) -> Verdict {
@@ -74,8 +85,10 @@ impl Pair {
         report: &mut ProgramReport,
     ) -> Verdict {
         let mut not_simulated = None;
+        report.asked = count;
         for index in 0..count {
-            if self.skep.executed() > options.instructions {
+            report.cut = self.cut(index, options);
+            if report.cut.is_some() {
                 break;
             }
             report.inputs += 1;
@@ -98,6 +111,18 @@ impl Pair {
         }
     }
 
+    /// Whether, after so many inputs, there is enough left for one more.
+    fn cut(&self, inputs: usize, options: &Options) -> Option<Cut> {
+        let (executed, time) = (self.skep.executed(), self.kernel.spent());
+        if executed > options.instructions {
+            executed.checked_div(inputs as u64).map(Cut::Instructions)
+        } else if time > options.kernel_time {
+            (time.as_millis() as u64).checked_div(inputs as u64).map(Cut::KernelTime)
+        } else {
+            None
+        }
+    }
+
     fn compare(
         &mut self,
         index: usize,
@@ -113,8 +138,11 @@ impl Pair {
         }
         let mut unstable = Unstable::default();
         let mut found = differences(&skep, &kernel, &unstable);
-        if !found.is_empty() {
-            self.learn_from_twin(case, &skep, &mut unstable, target)?;
+        for time in 0..OTHERWISE {
+            if found.is_empty() {
+                break;
+            }
+            self.learn_from_twin(case, &skep, &mut unstable, target, time)?;
             found = differences(&skep, &kernel, &unstable);
         }
         for time in 0..AGAIN {
@@ -124,11 +152,12 @@ impl Pair {
             unstable.learn(&kernel, &self.ask_again(case, time)?);
             found = differences(&skep, &kernel, &unstable);
         }
-        while !found.is_empty()
-            && let Some(other) = others.next()
-        {
+        for (time, other) in others.enumerate() {
+            if found.is_empty() {
+                break;
+            }
             let observed = self.skep.run(&other)?;
-            self.learn_from_twin(&other, &observed, &mut unstable, target)?;
+            self.learn_from_twin(&other, &observed, &mut unstable, target, time)?;
             found = differences(&skep, &kernel, &unstable);
         }
         let places = found.len();
@@ -148,15 +177,18 @@ impl Pair {
         observed: &Observed,
         unstable: &mut Unstable,
         target: &Arc<Target>,
+        time: usize,
     ) -> Result<(), TableError> {
         let twin = match &mut self.twin {
             Some(twin) => twin,
-            None => match Simulated::new(&self.set, target, 0xa5, otherwise) {
+            None => match Simulated::new(&self.set, target, 0xa5, like_this_thread) {
                 Ok(twin) => self.twin.insert(twin),
                 // What could be built once is refused only for want of memory.
                 Err(_) => return Ok(()),
             },
         };
+        twin.set_world(|world| otherwise(world, time));
+        let _taken = take_memory(time);
         unstable.learn(observed, &twin.run(case)?);
         Ok(())
     }
@@ -192,7 +224,7 @@ fn refusal(error: &SimulatedError) -> String {
 /// Makes the world what the calling thread is to programs that it runs.
 fn like_this_thread(world: &mut World) {
     let who = skep_kernel::who();
-    world.cpu = CPU as u32;
+    world.cpu = who.cpu as u32;
     world.cpus = skep_kernel::possible_cpus() as u32;
     (world.task.pid, world.task.tgid, world.task.comm) = (who.pid, who.tgid, who.comm);
     (world.task.uid, world.task.gid, world.task.cgroup_id) = (who.uid, who.gid, who.cgroup_id);
@@ -206,14 +238,20 @@ fn now(world: &mut World) {
     world.clock.epoch = times.tai.saturating_sub(times.monotonic);
 }
 
-/// Makes the world another one in all that inputs do not say.
-fn otherwise(world: &mut World) {
-    like_this_thread(world);
+/// Makes the world another one in all that inputs do not say; each time another one, down to the last bit of the clock.
+fn otherwise(world: &mut World, time: usize) {
     now(world);
-    world.clock.monotonic += 12_345_678_901_234;
+    world.clock.monotonic += 12_345_678_901_234 + 1_000_001 * time as u64;
     world.clock.step = 10_987;
-    world.random = Random::new(1);
-    world.net.namespace_cookie += 1;
+    world.random = Random::new(1 + time as u64);
+    world.net.namespace_cookie = world.net.namespace_cookie.wrapping_add(1);
     world.task.kernel_stack = vec![0xffff_ffff_8100_0000; 40];
     world.task.user_stack = vec![0x40_0000; 40];
+}
+
+/// Takes so much memory of all the sizes that a run takes that the run gets addresses far from where the last one got them: else it
+/// would get the very same, with the same upper bytes.
+fn take_memory(time: usize) -> Vec<Vec<u8>> {
+    let sizes = (1..=64).flat_map(|nth| std::iter::repeat_n(16 * nth, 64 * (time + 1)));
+    sizes.map(Vec::with_capacity).collect()
 }

@@ -28,6 +28,10 @@ pub struct ProgramReport {
     pub prog_type: String,
     /// Inputs that were run on both sides.
     pub inputs: usize,
+    /// Inputs that were asked for.
+    pub asked: usize,
+    /// Why not all of them were run, if it was not for a difference.
+    pub cut: Option<Cut>,
     /// Of these, inputs on which something was unstable in the kernel itself: the number of inputs by what it was in.
     pub unstable: BTreeMap<String, usize>,
     /// What came of it.
@@ -97,11 +101,40 @@ impl Report {
     }
 }
 
+/// What there is too little of to run a program on all inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// Instructions: so many are executed for an input, on average.
+    Instructions(u64),
+    /// Time of the kernel: so many milliseconds are taken by an input, on average.
+    KernelTime(u64),
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cut::Instructions(each) => write!(f, "each runs {each} instructions"),
+            Cut::KernelTime(each) => write!(f, "each takes the kernel {each} ms"),
+        }
+    }
+}
+
+impl ProgramReport {
+    /// How many inputs were run; if not all, of how many, and why.
+    pub fn extent(&self) -> String {
+        match self.cut {
+            Some(cut) => format!("{} of {} inputs, since {cut}", self.inputs, self.asked),
+            None => format!("{} inputs", self.inputs),
+        }
+    }
+}
+
 impl fmt::Display for ProgramReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.program, self.prog_type, self.verdict.kind())?;
         match &self.verdict {
-            Verdict::Agree => write!(f, " on {} inputs", self.inputs)?,
+            Verdict::Agree => write!(f, " on {}", self.extent())?,
             Verdict::Differ(divergence) => {
                 write!(f, " on input {}", divergence.index)?;
                 if let Some(packet) = &divergence.case.packet {

@@ -1,6 +1,8 @@
 //! The comparison itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use skep::Target;
 use skep_kernel::Kernel;
@@ -35,51 +37,74 @@ pub struct Options {
     pub inputs: Inputs,
     /// Instructions that skep may execute for one program, over all its inputs; what is left of the inputs is not run then.
     pub instructions: u64,
+    /// Time that the kernel may take for one program, likewise. (A loop by `may_goto` takes it a quarter of a second.)
+    pub kernel_time: Duration,
 }
 
 impl Options {
-    /// 100 generated inputs for each program that can be compared.
+    /// 100 generated inputs for each program that can be compared, or as many as some 270 million instructions and ten
+    /// seconds of the kernel are enough for.
     pub fn new(target: impl Into<Arc<Target>>) -> Options {
         let inputs = Inputs::Generated { count: 100, seed: 0 };
-        Options { target: target.into(), programs: Vec::new(), inputs, instructions: 1 << 32 }
+        Options {
+            target: target.into(),
+            programs: Vec::new(),
+            inputs,
+            instructions: 1 << 28,
+            kernel_time: Duration::from_secs(10),
+        }
     }
 }
 
-/// The CPU that both sides run on.
-pub(super) const CPU: usize = 0;
-
-/// Compares programs of an object, in a thread [`apart`].
+/// Compares programs of an object, [`apart`].
 pub fn object(object: &Object, options: &Options) -> Report {
     let chosen = |program: &ProgramRef<'_>| match options.programs.is_empty() {
         true => program.autoload(),
         false => options.programs.iter().any(|name| name == program.name()),
     };
     let programs: Vec<ProgramRef<'_>> = object.programs().filter(chosen).collect();
-    let compare = || programs.iter().map(|one| program(object, one, options)).collect();
-    Report { kernel: Kernel::release(), programs: apart(compare) }
+    Report { kernel: Kernel::release(), programs: apart(&programs, |one| program(object, one, options)) }
 }
 
-/// Runs `work` in a thread that has a network of its own, so that programs that it runs reach nobody, and that stays on one CPU.
+/// Does `work` for all items, in one thread per CPU. Each thread stays on its CPU, and has a network of its own, so that programs that
+/// it runs reach nobody. Results come in the order of the items.
 ///
 /// # Panics
 /// If `work` does, or if no thread can be started.
-pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let body = || {
+pub fn apart<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let body = |cpu: usize| {
         // Without the right to do so nothing can be loaded either, and that is what is reported.
         let _ = skep_kernel::isolate_network();
-        let _ = skep_kernel::pin_thread(CPU);
-        work()
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("skep-diff".into()).spawn_scoped(scope, body);
-        match thread.expect("a thread can be started").join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let _ = skep_kernel::pin_thread(cpu);
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, work(item)));
         }
+    };
+    let mut cpus = skep_kernel::cpus();
+    cpus.truncate(items.len());
+    std::thread::scope(|scope| {
+        let start = |cpu: usize| {
+            let thread = std::thread::Builder::new().name("skep-diff".into());
+            thread.spawn_scoped(scope, move || body(cpu)).expect("a thread can be started")
+        };
+        let threads: Vec<_> = cpus.into_iter().map(start).collect();
+        let mut all = Vec::with_capacity(items.len());
+        for thread in threads {
+            match thread.join() {
+                Ok(done) => all.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all.sort_by_key(|(index, _)| *index);
+        all.into_iter().map(|(_, result)| result).collect()
     })
 }
 
-/// Compares one program of an object. The calling thread should be [`apart`].
+/// Compares one program of an object. The calling thread should be one that [`apart`] made.
 pub fn program(object: &Object, program: &ProgramRef<'_>, options: &Options) -> ProgramReport {
     let name = |prog_type: skep::ProgType| prog_type.name().to_owned();
     let mut report = ProgramReport {
@@ -87,6 +112,8 @@ pub fn program(object: &Object, program: &ProgramRef<'_>, options: &Options) -> 
         section: program.section().to_owned(),
         prog_type: program.prog_type().map_or_else(|| "unknown".to_owned(), name),
         inputs: 0,
+        asked: 0,
+        cut: None,
         unstable: Default::default(),
         verdict: Verdict::Agree,
     };

@@ -83,13 +83,18 @@ pub(super) fn xdp(random: &mut Random, packet: usize) -> Option<Vec<u8>> {
     Some(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
-/// Arguments of a raw tracepoint. None of them is an address where anything is: neither side has objects behind them.
-pub(super) fn args(random: &mut Random) -> Vec<u8> {
-    let len = if random.chance(95) { 12 } else { random.below(14) };
-    let mut bytes: Vec<u8> = (0..len).flat_map(|_| argument(random).to_le_bytes()).collect();
-    if random.chance(1) {
-        bytes.pop();
-    }
+/// Arguments of a raw tracepoint, as many bytes as the program reads at least: the kernel runs none on less. None of the arguments is an
+/// address where anything is: neither side has objects behind them.
+pub(super) fn args(random: &mut Random, reach: usize) -> Vec<u8> {
+    const MOST: usize = 12 * 8;
+    let len = match random.below(100) {
+        0..92 => MOST,
+        92..99 => reach + random.below(MOST.saturating_sub(reach) + 1),
+        // More than there may be.
+        _ => MOST + 1 + random.below(8),
+    };
+    let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| argument(random).to_le_bytes()).collect();
+    bytes.truncate(len);
     bytes
 }
 
@@ -104,11 +109,12 @@ fn argument(random: &mut Random) -> u64 {
     }
 }
 
-/// A context of a syscall program.
-pub(super) fn memory(random: &mut Random) -> Vec<u8> {
-    let len = random.pick(&[64, 128, 256, 8, 0, 512]);
-    let words = (0..len / 8).flat_map(|_| random.interesting().to_le_bytes());
-    words.collect()
+/// A context of a syscall program, as long as what it reads of it.
+pub(super) fn memory(random: &mut Random, reach: usize) -> Vec<u8> {
+    let len = random.pick(&[64, 128, 256, 8, 0, 512]).max(reach);
+    let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| random.interesting().to_le_bytes()).collect();
+    bytes.truncate(len);
+    bytes
 }
 
 /// `struct bpf_sk_lookup` as a test run takes it.

@@ -19,6 +19,8 @@ pub struct Generator {
     shape: Option<Shape>,
     tables: Vec<Table>,
     seed: u64,
+    /// Bytes of the context that the program reads.
+    reach: usize,
 }
 
 impl Generator {
@@ -26,10 +28,11 @@ impl Generator {
     pub fn new(set: &Set, seed: u64) -> Generator {
         let shape = set.programs.first().and_then(|program| shape(program.prog_type));
         let defs = set.programs.iter().flat_map(|program| &program.maps).chain(&set.others);
-        Generator { shape, tables: fixture::tables(defs), seed }
+        let reach = set.programs.first().map_or(0, |program| program.context_reach());
+        Generator { shape, tables: fixture::tables(defs), seed, reach }
     }
 
-    /// The case of this number. It depends on nothing but the number, the seed, and the type and the maps of the program.
+    /// The case of this number. It depends on nothing but the number, the seed, and the type, the maps and the instructions of the program.
     pub fn case(&self, index: usize) -> Case {
         let mut random = Random::new(self.seed, index as u64);
         let mut facts = Facts::default();
@@ -69,8 +72,8 @@ impl Generator {
                 let ports = (facts.port(random), facts.port(random));
                 (None, Some(context::sk_lookup(random, addresses, ports)))
             }
-            Shape::Args => (None, Some(context::args(random))),
-            Shape::Memory => (None, Some(context::memory(random))),
+            Shape::Args => (None, Some(context::args(random, self.reach))),
+            Shape::Memory => (None, Some(context::memory(random, self.reach))),
         }
     }
 }

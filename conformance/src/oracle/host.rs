@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use skep_kernel::{Entry, Kernel, Map, Prog, TestRun};
 use skep_linux::Errno;
@@ -26,6 +27,7 @@ pub struct Host {
     keepers: Vec<Keeper>,
     readers: Readers,
     shape: Shape,
+    spent: Duration,
 }
 
 /// A map in the kernel with what it was made from.
@@ -79,7 +81,12 @@ impl Host {
         let made = create(&set.programs, &set.others)?;
         let readers = Readers::new(&made.maps)?;
         let keepers = made.maps.iter().map(|(def, map)| Keeper::new(&HostTable { def, map })).collect::<Result<Vec<_>, _>>()?;
-        Ok(Host { made, keepers, readers, shape })
+        Ok(Host { made, keepers, readers, shape, spent: Duration::ZERO })
+    }
+
+    /// How long runs took, all together.
+    pub fn spent(&self) -> Duration {
+        self.spent
     }
 
     /// The program that is run.
@@ -131,7 +138,10 @@ impl Engine for Host {
             Shape::Memory => (false, true),
             Shape::SkLookup | Shape::Args | Shape::Netfilter => (false, false),
         };
-        let ended = match self.program().test_run(&self.test_run(case)) {
+        let (run, start) = (self.test_run(case), Instant::now());
+        let ran = self.program().test_run(&run);
+        self.spent += start.elapsed();
+        let ended = match ran {
             Ok(ran) => Ended::Returned {
                 value: ran.retval,
                 packet: packet.then_some(ran.data.into()),

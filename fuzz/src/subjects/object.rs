@@ -149,45 +149,13 @@ impl Run {
 /// Something to run a program on: what its type takes, with bytes by chance.
 fn input(prog_type: ProgType, rng: &mut Rng) -> Input {
     let mut bytes = |len: usize| (0..len).map(|_| rng.u8(..)).collect::<Vec<u8>>();
-    match prog_type {
-        ProgType::SocketFilter
-        | ProgType::SchedCls
-        | ProgType::SchedAct
-        | ProgType::Xdp
-        | ProgType::CgroupSkb
-        | ProgType::LwtIn
-        | ProgType::LwtOut
-        | ProgType::LwtXmit
-        | ProgType::LwtSeg6local
-        | ProgType::SkSkb
-        | ProgType::FlowDissector => {
-            let mut packet = bytes(14 + 64);
-            packet[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
-            Input::packet(&packet)
-        }
-        ProgType::Unspec
-        | ProgType::Kprobe
-        | ProgType::Tracepoint
-        | ProgType::PerfEvent
-        | ProgType::CgroupSock
-        | ProgType::SockOps
-        | ProgType::CgroupDevice
-        | ProgType::SkMsg
-        | ProgType::RawTracepoint
-        | ProgType::CgroupSockAddr
-        | ProgType::LircMode2
-        | ProgType::SkReuseport
-        | ProgType::CgroupSysctl
-        | ProgType::RawTracepointWritable
-        | ProgType::CgroupSockopt
-        | ProgType::Tracing
-        | ProgType::StructOps
-        | ProgType::Ext
-        | ProgType::Lsm
-        | ProgType::SkLookup
-        | ProgType::Syscall
-        | ProgType::Netfilter => Input::context(&bytes(128)),
+    if Input::takes_packet(prog_type) {
+        let mut packet = bytes(14 + 64);
+        packet[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+        return Input::packet(&packet);
     }
+    let row = skep_linux::contexts::context(prog_type, Arch::X86_64);
+    Input::context(&bytes(row.map_or(0, |row| row.size as usize).clamp(8, 192)))
 }
 
 impl Subject for Run {

@@ -9,6 +9,8 @@ use super::{Input, InputError, Output, fields, padded, refuse};
 
 /// Bytes of a link-layer header: what the dissector is to begin behind.
 const ETH_HLEN: usize = 14;
+/// What a packet has to fit into: dissectors run on the bare bytes.
+const PAGE: usize = 4096;
 /// `sizeof(struct __sk_buff)`: only the fields that lead to the frame and to the keys may be read.
 const SIZE: usize = 192;
 /// `sizeof(struct bpf_flow_keys)`.
@@ -26,6 +28,9 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     let data = input.data.as_deref().unwrap_or_default();
     if data.len() < ETH_HLEN {
         return refuse(format!("a packet of {} bytes, fewer than {ETH_HLEN}", data.len()), Errno::EINVAL);
+    }
+    if data.len() > PAGE {
+        return refuse(format!("a packet of {} bytes does not fit a page", data.len()), Errno::EINVAL);
     }
     let given = padded(input, KEYS, "struct bpf_flow_keys")?;
     if let Some(at) = (0..KEYS).find(|at| given[*at] != 0 && !FLAGS.contains(at)) {

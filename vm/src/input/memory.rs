@@ -1,7 +1,9 @@
 //! Contexts that are memory: arguments, registers, records, and structs of uapi without a file of their own here.
 
-use skep_linux::contexts::{ContextRow, Shape, Yields};
-use skep_linux::{Errno, ProgType};
+use std::ops::RangeInclusive;
+
+use skep_linux::contexts::{self, ContextRow, Shape, Yields};
+use skep_linux::{Arch, Errno, ProgType};
 use skep_memory::{Block, RegionKind};
 use skep_program::Program;
 use skep_world::{Context, Packet, World};
@@ -11,25 +13,39 @@ use super::{Input, InputError, Output, fields, refuse, sock};
 /// Arguments that a BTF-typed context has at least: what no test gives is 0.
 const MIN_ARGS: usize = 16 * 8;
 /// The longest argument that the caller of a `syscall` program may hand over.
-const MAX_ARGUMENT: usize = 65535;
+pub(super) const MAX_ARGUMENT: usize = 65535;
 /// Arguments of raw tracepoints, at most.
-const MAX_RAW_ARGS: usize = 12 * 8;
+pub(super) const MAX_RAW_ARGS: usize = 12 * 8;
+/// The argument of a writable raw tracepoint that leads to its buffer.
+const BUFFER_ARG: usize = 8;
 
-pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result<Context, InputError> {
-    let row = skep_linux::contexts::context(program.prog_type, world.target.arch);
-    let least = match row {
+/// `sizes` are those that a context may have, for types whose contexts have none of their own.
+pub(super) fn prepare(
+    program: &Program,
+    world: &World,
+    input: &Input,
+    sizes: Option<RangeInclusive<usize>>,
+) -> Result<Context, InputError> {
+    let row = contexts::context(program.prog_type, world.target.arch);
+    let mut least = match row {
         Some(row) if row.shape == Shape::BtfArgs => MIN_ARGS,
         Some(row) => row.size as usize,
         None => 0,
     };
     let given = input.context.as_deref().unwrap_or_default();
-    let most = match program.prog_type {
-        ProgType::Syscall => MAX_ARGUMENT,
-        ProgType::RawTracepoint | ProgType::RawTracepointWritable => MAX_RAW_ARGS,
-        _unbounded => usize::MAX,
-    };
-    if given.len() > most {
-        return refuse(format!("a context of {} bytes, more than {most}", given.len()), Errno::EINVAL);
+    if let Some(sizes) = sizes {
+        let (reach, most) = sizes.into_inner();
+        if given.len() > most {
+            return refuse(format!("a context of {} bytes, more than {most}", given.len()), Errno::EINVAL);
+        }
+        // Without bytes, and beside fields by name, what is not given is 0.
+        if input.context.is_none() || !input.fields.is_empty() {
+            least = least.max(reach);
+        } else if given.len() < reach {
+            return refuse(format!("a context of {} bytes, of which the program uses {reach}", given.len()), Errno::EINVAL);
+        } else {
+            least = if input.data.is_some() { BUFFER_ARG } else { 0 };
+        }
     }
     let block = Block::zeroed(least.max(given.len()));
     block.write(0, given);
@@ -40,6 +56,13 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input) -> Result
     }
     sock::lend(&mut context);
     Ok(context)
+}
+
+/// Whether a field of the context leads to the bytes that an input brings beside it.
+pub(super) fn leads_to_bytes(prog_type: ProgType) -> bool {
+    let leads = |field: &contexts::Field| matches!(field.yields, Yields::PacketStart | Yields::TracepointBuffer);
+    // Contexts that differ from machine to machine are registers.
+    contexts::context(prog_type, Arch::X86_64).is_some_and(|row| row.fields.iter().any(leads))
 }
 
 /// Puts the bytes where the fields that yield them lead: the packet, the message, the value of the option, the buffer of the tracepoint.

@@ -13,6 +13,8 @@ use skep_linux::{Errno, ProgType};
 use skep_program::Program;
 use skep_world::{Context, World};
 
+use crate::image::Image;
+
 /// What a program is run on: a packet, a context, fields of the context. What is not given is 0, or what the kernel's own test run puts
 /// there.
 ///
@@ -33,10 +35,10 @@ use skep_world::{Context, World};
 /// | `kprobe`, `uprobe` and kin | none | `struct pt_regs` of the target's machine | registers: `di`, `ax`, `ip` ... |
 /// | `perf_event` | none | `struct bpf_perf_event_data` | registers, `sample_period`, `addr` |
 /// | `tracepoint` | none | the record, common fields first | none |
-/// | `raw_tracepoint` | none | arguments, 8 bytes each | `args[0]` ... |
+/// | `raw_tracepoint` | none | arguments, 8 bytes each: all that the program reads | `args[0]` ... |
 /// | `raw_tracepoint_writable` | the buffer that `args[0]` leads to; it comes back | arguments | `args[1]` ... |
 /// | `tracing`, `lsm`, `struct_ops`, `ext` | none | arguments, 8 bytes each; the returned value after them | none |
-/// | `syscall` | none | the argument, up to 65,535 bytes; it comes back | none |
+/// | `syscall` | none | the argument, all that the program reads, up to 65,535 bytes; it comes back | none |
 /// | `lirc_mode2` | none | the sample, 4 bytes | `sample` |
 ///
 /// Arguments and registers that are pointers are addresses of objects that a test made ([`World::new_object`],
@@ -56,6 +58,15 @@ pub struct Input {
 }
 
 impl Input {
+    /// Whether programs of this type may be given a [`packet`](Input::packet); those that are called so in the table need one.
+    pub fn takes_packet(prog_type: ProgType) -> bool {
+        match shape(prog_type) {
+            Shape::Skb { .. } | Shape::Xdp | Shape::FlowDissector | Shape::Netfilter => true,
+            Shape::SkLookup => false,
+            Shape::Memory | Shape::Sized { .. } => memory::leads_to_bytes(prog_type),
+        }
+    }
+
     /// Nothing: a context of zeros.
     pub fn none() -> Input {
         Input::default()
@@ -153,6 +164,10 @@ enum Shape {
     SkLookup,
     Netfilter,
     Memory,
+    /// Memory of the size that the input has: what the program reads of it, up to `most` bytes.
+    Sized {
+        most: usize,
+    },
 }
 
 fn shape(prog_type: ProgType) -> Shape {
@@ -177,30 +192,36 @@ fn shape(prog_type: ProgType) -> Shape {
         | ProgType::SockOps
         | ProgType::CgroupDevice
         | ProgType::SkMsg
-        | ProgType::RawTracepoint
         | ProgType::CgroupSockAddr
         | ProgType::LircMode2
         | ProgType::SkReuseport
         | ProgType::CgroupSysctl
-        | ProgType::RawTracepointWritable
         | ProgType::CgroupSockopt
         | ProgType::Tracing
         | ProgType::StructOps
         | ProgType::Ext
-        | ProgType::Lsm
-        | ProgType::Syscall => Shape::Memory,
+        | ProgType::Lsm => Shape::Memory,
+        ProgType::RawTracepoint | ProgType::RawTracepointWritable => Shape::Sized { most: memory::MAX_RAW_ARGS },
+        ProgType::Syscall => Shape::Sized { most: memory::MAX_ARGUMENT },
     }
 }
 
+/// Whether the size of the context is the input's: what the program reaches of it then counts.
+pub(crate) fn takes_sizes(prog_type: ProgType) -> bool {
+    matches!(shape(prog_type), Shape::Sized { .. })
+}
+
 /// Makes the context of a run.
-pub(crate) fn prepare(program: &Program, world: &World, input: &Input) -> Result<Context, InputError> {
+pub(crate) fn prepare(image: &Image, world: &World, input: &Input) -> Result<Context, InputError> {
+    let program = &image.program;
     let context = match shape(program.prog_type) {
         Shape::Skb { link_layer } => skb::prepare(program, world, input, link_layer)?,
         Shape::Xdp => xdp::prepare(program, world, input)?,
         Shape::FlowDissector => flow_dissector::prepare(program, world, input)?,
         Shape::SkLookup => sk_lookup::prepare(program, world, input)?,
         Shape::Netfilter => netfilter::prepare(program, world, input)?,
-        Shape::Memory => memory::prepare(program, world, input)?,
+        Shape::Memory => memory::prepare(program, world, input, None)?,
+        Shape::Sized { most } => memory::prepare(program, world, input, Some(image.context_reach..=most))?,
     };
     Ok(context)
 }
@@ -223,6 +244,6 @@ pub(crate) fn finish(program: &Program, input: &Input, context: &Context, world:
         Shape::FlowDissector => flow_dissector::finish(input, context),
         Shape::SkLookup => sk_lookup::finish(input, context, world),
         Shape::Netfilter => netfilter::finish(context),
-        Shape::Memory => memory::finish(context),
+        Shape::Memory | Shape::Sized { .. } => memory::finish(context),
     }
 }

@@ -12,6 +12,8 @@ use super::{Input, InputError, Output, fields, refuse};
 const HEADROOM: usize = 64;
 /// What the kernel keeps for `skb_shared_info` behind the packet.
 const TAILROOM: usize = 320;
+/// What buffers lie in.
+const PAGE: usize = 4096;
 const ETH_HLEN: usize = 14;
 const IPV4_HLEN: usize = 20;
 const IPV6_HLEN: usize = 40;
@@ -71,6 +73,9 @@ fn packet(data: &[u8], bare: bool, family: u8) -> Result<Packet, InputError> {
         false => Ok(()),
     };
     long_enough(IPV4_HLEN)?;
+    if data.len() > PAGE - HEADROOM - TAILROOM {
+        return refuse(format!("a packet of {} bytes does not fit a page", data.len()), Errno::EINVAL);
+    }
     if !bare {
         let of = match u16::from_be_bytes([data[12], data[13]]) {
             0x0800 => NFPROTO_IPV4,

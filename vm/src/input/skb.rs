@@ -50,15 +50,6 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
     if data.len() > FRAME - HEADROOM - TAILROOM {
         return refuse(format!("a packet of {} bytes does not fit a page", data.len()), Errno::EINVAL);
     }
-    let ethertype = protocol(data);
-    let least = match ethertype {
-        0x0800 => 20,
-        0x86dd => 40,
-        _other => 0,
-    };
-    if data.len() - ETH_HLEN < least {
-        return refuse("a packet that ends in its network header", Errno::EINVAL);
-    }
     let block = Block::zeroed(SIZE);
     let given = input.context.as_deref().unwrap_or_default();
     if given.len() > SIZE && given[SIZE..].iter().any(|byte| *byte != 0) {
@@ -67,7 +58,11 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
     block.write(0, &given[..given.len().min(SIZE)]);
     let mut context = Context::new(program.prog_type, program.attach_type, world.target.arch, block);
     fields(&context, input)?;
-    check(&context, world)?;
+    // In the kernel's order: of an input with two faults, it names the first.
+    device(&context, world)?;
+    let ethertype = protocol(data);
+    network_header(data, ethertype)?;
+    check(&context)?;
 
     let mut packet = Packet::new(data, HEADROOM, TAILROOM);
     packet.network = packet.mac + ETH_HLEN;
@@ -95,8 +90,29 @@ pub(super) fn prepare(program: &Program, world: &World, input: &Input, link_laye
     Ok(context)
 }
 
-/// What the kernel asks of the context that a test run brings.
-fn check(context: &Context, world: &World) -> Result<(), InputError> {
+/// The device that a frame came by: loopback, unless the context says another.
+fn device(context: &Context, world: &World) -> Result<(), InputError> {
+    let ifindex = context.block.load(40, 4);
+    if ifindex > 1 && world.net.device(ifindex as u32).is_none() {
+        return refuse(format!("no device {ifindex}"), Errno::ENODEV);
+    }
+    Ok(())
+}
+
+fn network_header(data: &[u8], ethertype: u16) -> Result<(), InputError> {
+    let least = match ethertype {
+        0x0800 => 20,
+        0x86dd => 40,
+        _other => 0,
+    };
+    if data.len() - ETH_HLEN < least {
+        return refuse("a packet that ends in its network header", Errno::EINVAL);
+    }
+    Ok(())
+}
+
+/// What the kernel asks of the fields that a test run brings.
+fn check(context: &Context) -> Result<(), InputError> {
     let bytes = context.block.bytes(0, SIZE);
     let allowed = |at: usize| INPUTS.iter().any(|(_, offset, size)| (*offset..offset + size).contains(&at));
     if let Some(at) = (0..SIZE).find(|at| bytes[*at] != 0 && !allowed(*at)) {
@@ -105,10 +121,6 @@ fn check(context: &Context, world: &World) -> Result<(), InputError> {
     }
     if context.block.load(164, 4) > MAX_SEGMENTS {
         return refuse("gso_segs is more than 65535", Errno::EINVAL);
-    }
-    let ifindex = context.block.load(40, 4);
-    if ifindex > 1 && world.net.device(ifindex as u32).is_none() {
-        return refuse(format!("no device {ifindex}"), Errno::ENODEV);
     }
     Ok(())
 }

@@ -72,7 +72,8 @@ impl<'i> ProgramMut<'i> {
     /// # Errors
     /// An input that does not fit.
     pub fn context(&self, input: &Input) -> Result<Vec<u8>, InputError> {
-        let context = input::prepare(self.program(), &self.instance.core.world, input)?;
+        let image = &self.instance.environment.programs[self.index].image;
+        let context = input::prepare(image, &self.instance.core.world, input)?;
         Ok(input::finish(self.program(), input, &context, &self.instance.core.world).context)
     }
 
@@ -109,7 +110,7 @@ impl<'i> ProgramMut<'i> {
         let Instance { core, environment, budget, .. } = &mut *self.instance;
         let linked = environment.programs[self.index].clone();
         let program = linked.image.program.clone();
-        let context = input::prepare(&program, &core.world, input)?;
+        let context = input::prepare(&linked.image, &core.world, input)?;
         core.set_context(context);
         core.reset(linked, *budget);
         core.world.fill_task().map_err(|error| core.stopped(Trap::NotSimulated(error.to_string())))?;

@@ -141,3 +141,112 @@ fn arguments_are_memory() {
     assert_eq!((value, argument), (0x0201, vec![1, 2, 3, 9]));
     assert_eq!(Both::context(&[0; 65536]).run(&call("r0 = 0")), Err(Errno::EINVAL));
 }
+
+/// A context is long enough if it holds what instructions read, on whichever way.
+#[test]
+fn a_context_holds_what_the_program_reads() {
+    if !kernel() {
+        return;
+    }
+    let reads = [
+        ("r0 = *(u16 *)(r1 +2)\nexit", 4),
+        ("r6 = r1\nr0 = *(u64 *)(r6 +16)\nexit", 24),
+        ("r0 = *(u64 *)(r1 +0)\nif r0 != 5 goto +1\nr0 = *(u32 *)(r1 +40)\nexit", 44),
+        ("r2 = 1\nr0 = 0\nif r2 != 5 goto +1\nr0 = *(u32 *)(r1 +40)\nexit", 0),
+        ("r0 = 1\nexit", 0),
+    ];
+    for (text, reach) in reads {
+        for prog_type in [ProgType::RawTracepoint, ProgType::Syscall] {
+            let program = program(prog_type, text, vec![]);
+            assert_eq!(program.context_reach(), reach);
+            // An empty context is none at all: there, skep has zeros.
+            for len in [1, 4, 8, 16, 23, 24, 40, 43, 44, 48, 96] {
+                assert_eq!(Both::context(&vec![0; len]).run(&program).is_ok(), len >= reach, "{len} of {reach}: {text}");
+            }
+        }
+    }
+}
+
+/// Of an input with several faults, both name the same one.
+#[test]
+fn faults_of_inputs_come_in_the_kernels_order() {
+    if !kernel() {
+        return;
+    }
+    // `struct __sk_buff`: none, and faults at the device, at a field that is no input, at gso_segs, at wire_len, and behind the struct.
+    let skb = |parts: &[(usize, u32)], len: usize| {
+        let mut ctx = vec![0; len];
+        for (at, value) in parts {
+            ctx[*at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        ctx
+    };
+    let (device, no_input, gso_segs, wire_len, behind) = ((40, 9), (0, 1), (164, 65536), (160, 1), (192, 1));
+    let contexts = [
+        vec![],
+        skb(&[device], 192),
+        skb(&[no_input], 192),
+        skb(&[gso_segs], 192),
+        skb(&[wire_len], 192),
+        skb(&[behind], 200),
+        skb(&[device, no_input], 192),
+        skb(&[device, gso_segs, wire_len], 192),
+        skb(&[device, behind], 200),
+    ];
+    let mut refused = std::collections::BTreeSet::new();
+    for prog_type in [ProgType::SchedCls, ProgType::SocketFilter, ProgType::CgroupSkb] {
+        let program = program(prog_type, "r0 = 1\nexit", vec![]);
+        for (protocol, len) in [(0x0800, 14), (0x0800, 33), (0x0800, 34), (0x86dd, 53), (0x86dd, 54), (0x0806, 14), (0x0800, 13)]
+        {
+            for ctx in &contexts {
+                let data = frame(protocol, len.max(14))[..len].to_vec();
+                let left = Both { ctx: ctx.clone(), ctx_out: ctx.len(), ..Both::packet(&data) }.run(&program);
+                refused.extend(left.err());
+            }
+        }
+    }
+    assert_eq!(refused, [Errno::E2BIG, Errno::EINVAL, Errno::ENODEV].into());
+
+    // `struct xdp_md`: data_meta, data_end, data, ingress_ifindex, rx_queue_index, egress_ifindex.
+    let program = program(ProgType::Xdp, "r0 = 2\nexit", vec![]);
+    for words in [
+        vec![],
+        vec![0, 60, 0, 0, 0, 0],
+        vec![0, 60, 0, 9, 0, 0],
+        vec![0, 61, 0, 9, 0, 0],
+        vec![0, 60, 0, 9, 0, 1],
+        vec![0, 60, 0, 0, 1, 0],
+        vec![0, 60, 0, 9, 1, 0],
+        vec![0, 60, 0, 1, 9, 0],
+        vec![48, 60, 0, 9, 0, 0],
+        vec![2, 60, 0, 9, 0, 0],
+        vec![0, 60, 0, 9, 0, 0, 1],
+        vec![0, 61, 0, 9, 0, 1, 1],
+    ] {
+        for len in [13, 14, 60] {
+            let ctx: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+            let data = frame(0x0800, len.max(14))[..len].to_vec();
+            Both { ctx_out: ctx.len(), ctx, ..Both::packet(&data) }.run(&program).ok();
+        }
+    }
+}
+
+#[test]
+fn packets_have_room() {
+    if !kernel() {
+        return;
+    }
+    let hook = Program { attach_type: Some(AttachType::Netfilter), ..program(ProgType::Netfilter, "r0 = 1\nexit", vec![]) };
+    let types = [ProgType::SchedCls, ProgType::SocketFilter, ProgType::FlowDissector, ProgType::Xdp];
+    let programs = types.map(|prog_type| program(prog_type, "r0 = 0\nexit", vec![]));
+    for program in programs.iter().chain([&hook]) {
+        let fits = |len: usize| Both::packet(&frame(0x0800, len)).run(program).is_ok();
+        let longest = [5000, 4096, 3712].into_iter().find(|len| fits(*len)).unwrap();
+        let expected = match program.prog_type {
+            ProgType::FlowDissector => 4096,
+            ProgType::Xdp => 5000,
+            _buffer => 3712,
+        };
+        assert_eq!((longest, fits(longest + 1)), (expected, program.prog_type == ProgType::Xdp), "{:?}", program.prog_type);
+    }
+}
