@@ -60,6 +60,25 @@ impl Flags {
         self.0 & flags.0 != 0
     }
 
+    /// The name of a kind of pointer with these marks, as the kernel's messages have it: `trusted_ptr_or_null_` of `ptr_`.
+    pub fn label(self, base: &str) -> String {
+        const SHOWN: [(Flags, &str); 7] = [
+            (Flags::RDONLY, "rdonly_"),
+            (Flags::RINGBUF, "ringbuf_"),
+            (Flags::USER, "user_"),
+            (Flags::PERCPU, "percpu_"),
+            (Flags::RCU, "rcu_"),
+            (Flags::UNTRUSTED, "untrusted_"),
+            (Flags::TRUSTED, "trusted_"),
+        ];
+        let mut label: String = SHOWN.iter().filter(|(flag, _)| self.has(*flag)).map(|(_, name)| *name).collect();
+        label.push_str(base);
+        if self.has(Flags::MAYBE_NULL) {
+            label.push_str(if base.ends_with('_') { "or_null_" } else { "_or_null" });
+        }
+        label
+    }
+
     /// Without these.
     pub const fn without(self, flags: Flags) -> Flags {
         Flags(self.0 & !flags.0)

@@ -3,6 +3,8 @@
 //! One file per subject: [`walk`] reads through a pointer to a struct; [`record`] finds locks, timers, kernel pointers and roots in values
 //! and objects.
 
+pub mod attach;
+pub mod context;
 mod flags;
 pub mod map_compat;
 pub mod record;

@@ -35,4 +35,75 @@ pub enum Types {
     CgroupStorages,
     #[error("Only one arena per program")]
     Arenas,
+    // What a program is attached to.
+    /// The kernel refuses without a word.
+    #[error("")]
+    Silent,
+    #[error("Syscall programs can only be sleepable")]
+    SyscallAwake,
+    #[error("Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable")]
+    NotSleepable,
+    #[error("struct ops programs must have a GPL compatible license")]
+    StructOpsLicense,
+    #[error("attach_btf_id {0} is not a supported struct")]
+    NoStructOps(u32),
+    #[error("attach to invalid member idx {index} of struct {of}")]
+    NoMemberIndex { index: u32, of: String },
+    #[error("attach to invalid member {member}(@idx {index}) of struct {of}")]
+    NotOperation { member: String, index: u32, of: String },
+    #[error("attach to unsupported member {member} of struct {of}")]
+    UnsupportedMember { member: String, of: String },
+    #[error("Tracing programs must provide btf_id")]
+    NoTarget,
+    #[error("attach_btf_id {0} is invalid")]
+    InvalidTarget(u32),
+    #[error("attach_btf_id {0} is not a typedef")]
+    NotTypedef(u32),
+    #[error("attach_btf_id {0} is not a function")]
+    NotFunction(u32),
+    #[error("attach_btf_id {id} points to wrong type name {name}")]
+    WrongTarget { id: u32, name: String },
+    #[error("attach_btf_id {id} points to disabled hook {name}")]
+    DisabledHook { id: u32, name: String },
+    #[error("LSM programs must have a GPL compatible license")]
+    LsmLicense,
+    #[error("{0} is not sleepable")]
+    TargetNotSleepable(String),
+    #[error("{0}() is not modifiable")]
+    NotModifiable(String),
+    #[error("Attaching tracing programs to function '{0}' is rejected.")]
+    NotTraceable(String),
+    #[error("Attaching fexit/fmod_ret to __noreturn function '{0}' is rejected.")]
+    NoReturn(String),
+    #[error("The function {name} has {count} arguments. Too many.")]
+    TooManyParams { name: String, count: usize },
+    #[error("The function {name} return type {kind} is unsupported.")]
+    ReturnType { name: String, kind: &'static str },
+    #[error("The function {name} arg{index} type {kind} is unsupported.")]
+    ParamType { name: String, index: usize, kind: &'static str },
+    #[error("The function {0} has malformed void argument.")]
+    VoidParam(String),
+    #[error("The function {0} with variable args is unsupported.")]
+    Variadic(String),
+    // Arguments of what a program is attached to.
+    #[error("func '{func}' offset {offset} is not multiple of 8")]
+    ArgOffset { func: String, offset: i32 },
+    #[error("func '{func}' doesn't have {number}-th argument")]
+    NoArg { func: String, number: u32 },
+    #[error("ret type {0} not allowed for fmod_ret")]
+    ModifiedReturn(&'static str),
+    #[error("func '{func}' arg{index} '{name}' has type {kind}. Only pointer access is allowed")]
+    ArgNotPointer { func: String, index: u32, name: String, kind: &'static str },
+    #[error("func '{func}' size {size} must be 8")]
+    ArgSize { func: String, size: u8 },
+    #[error("func '{func}' arg{index} type {kind} is not a struct")]
+    ArgNotStruct { func: String, index: u32, kind: &'static str },
+    /// A refusal of an argument, and the line that the kernel adds to it.
+    #[error("{}invalid bpf_context access off={offset} size={size}", first_line(.why))]
+    Context { why: Option<Box<Types>>, offset: i32, size: u8 },
+}
+
+/// A line before another.
+fn first_line(why: &Option<Box<Types>>) -> String {
+    why.as_ref().map(|why| format!("{why}\n")).unwrap_or_default()
 }

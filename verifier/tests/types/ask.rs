@@ -97,7 +97,7 @@ impl Answer {
     /// The lines that are neither instructions nor counts.
     pub(crate) fn words(&self) -> Vec<&str> {
         let said = |line: &&str| {
-            let first = line.split(':').next().unwrap_or("");
+            let first = line.split(':').next().unwrap_or("").trim_start();
             !line.is_empty()
                 && first.parse::<u32>().is_err()
                 && !["processed ", "func#", "from ", "arg#", "verification time", "stack depth", "mark_precise", "Live regs"]

@@ -1,6 +1,7 @@
 //! Rules of types, held against the kernel of this host.
 
 mod ask;
+mod context;
 mod maps;
 mod record;
 mod walk;

@@ -1,10 +1,18 @@
 //! Reads through pointers to structs of the kernel.
 
-use skep_btf::{Btf, Kind, Type, TypeId};
-use skep_verifier::types::walk::{Found, walk};
-use skep_verifier::{Fault, why::Why};
+use std::collections::HashSet;
 
-use crate::ask::{Answer, EXIT, Random, can_ask, func, insn, kfunc, load, set, syscall, vmlinux};
+use skep_btf::{Btf, Kind, Type, TypeId};
+use skep_linux::contexts::Access;
+use skep_linux::{AttachType, ProgType};
+use skep_verifier::types::Flags;
+use skep_verifier::types::attach::target;
+use skep_verifier::types::context::{Arg, argument};
+use skep_verifier::types::walk::{Found, is_trusted, trust, walk};
+use skep_verifier::{Fault, Options, Setting, why::Why};
+
+use crate::ask::{Answer, EXIT, Random, can_ask, func, host, insn, kfunc, load, set, syscall, vmlinux};
+use crate::context::{On, on};
 
 /// Reads `size` bytes at `offset` of a struct through a pointer that a cast made.
 fn read(cast: i32, id: TypeId, offset: u32, size: u32) -> Answer {
@@ -105,4 +113,82 @@ fn has_unions(btf: &Btf, id: TypeId) -> bool {
         Some(Type::Struct(s)) => s.members().any(|member| btf.kind(btf.resolve(member.ty)) == Kind::Union),
         _ => false,
     }
+}
+
+/// Loads of pointers through the arguments of tracepoints and iterators: what each is marked with.
+#[test]
+fn trust_of_loaded_pointers() {
+    if !can_ask() {
+        return;
+    }
+    let btf = vmlinux();
+    let tracepoints = btf.ids().filter(|id| btf.kind(*id) == Kind::Typedef && btf.name(*id).starts_with("btf_trace_"));
+    let mut programs: Vec<On> = tracepoints.map(|id| on(ProgType::Tracing, AttachType::TraceRawTp, id.0)).collect();
+    for row in skep_linux::iterators::ITERATORS {
+        let id = btf.find(&format!("bpf_iter_{}", row.name), Kind::Func).unwrap();
+        let awake = on(ProgType::Tracing, AttachType::TraceIter, id.0);
+        programs.extend([awake, On { flags: 1 << 4, ..awake }]);
+    }
+    let (mut seen, mut random) = (HashSet::new(), Random(3));
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for on in programs {
+        if on.attach == AttachType::TraceIter && !on.ask(&[set(0, 0), EXIT]).accepted {
+            continue;
+        }
+        let (kernel, options, program) = (host(), Options::default(), on.program());
+        let setting = Setting::new(&program, &kernel, &options).unwrap();
+        let attach = target(&setting).unwrap().unwrap();
+        for index in 0..5u32 {
+            let Ok(loaded) = argument(&setting, &attach, index as i32 * 8, 8, Access::Read) else { continue };
+            let Arg::Pointer { to, flags, .. } = loaded.arg else { continue };
+            let sleeps = on.flags != 0;
+            if seen.insert((to, flags.without(Flags::MAYBE_NULL), sleeps)) {
+                asked += pointers_of(&btf, on, &Argument { index, to, flags, rcu: !sleeps }, &mut random, &mut wrong);
+            }
+        }
+    }
+    println!("{} structs, {asked} pointers", seen.len());
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    assert!(asked > 1000);
+}
+
+/// An argument that points to a struct.
+struct Argument {
+    index: u32,
+    to: TypeId,
+    flags: Flags,
+    rcu: bool,
+}
+
+/// Every pointer of a struct that an argument points to.
+fn pointers_of(btf: &Btf, on: On<'_>, from: &Argument, random: &mut Random, wrong: &mut Vec<String>) -> usize {
+    let Argument { index, to, flags, rcu } = *from;
+    let size = btf.size_of(to).unwrap();
+    let nullable = flags.has(Flags::MAYBE_NULL);
+    let flags = flags.without(Flags::MAYBE_NULL);
+    let mut asked = 0;
+    for offset in (0..size + 64).step_by(8).take(2000) {
+        let Ok(Found::Pointer(found)) = walk(btf, to, offset, 8) else { continue };
+        // Most are alike; those that are trusted are asked in any case.
+        let marks = trust(btf, to, &found, flags, is_trusted(flags, false), rcu);
+        if !marks.has_any(Flags::TRUSTED | Flags::RCU) && random.below(3) != 0 {
+            continue;
+        }
+        asked += 1;
+        let ours = marks.label("ptr_") + btf.name(found.to);
+        let mut insns = vec![load(8, 6, 1, (index * 8) as i16)];
+        if nullable {
+            insns.extend([insn(0x55, 6, 0, 2, 0), set(0, 0), EXIT]);
+        }
+        insns.extend([load(8, 6, 6, offset as i16), set(0, 0), EXIT]);
+        let answer = on.ask(&insns);
+        let kernels = answer.log.lines().filter(|line| line.contains("= *(u64 *)(r6")).find_map(|line| {
+            let (_, register) = line.split_once(" R6=")?;
+            Some(register.split('(').next().unwrap_or("").to_owned())
+        });
+        if kernels.as_deref() != Some(&ours) {
+            wrong.push(format!("{} +{offset} {}: ours {ours}, kernel's {kernels:?}", btf.name(to), on.flags));
+        }
+    }
+    asked
 }
