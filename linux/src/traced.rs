@@ -72,7 +72,9 @@ pub struct Traced {
 
 /// What programs may do to the function of this name.
 pub fn traced(target: &Target, function: &str) -> Traced {
-    let injection = target.kconfig.is_empty() || target.kconfig.get("CONFIG_FUNCTION_ERROR_INJECTION").is_some_and(|y| y == "y");
+    // Kernels whose configuration is not known are taken for those of distributions, which have it.
+    let known = target.config("CONFIG_BPF_SYSCALL").is_some();
+    let injection = !known || target.config("CONFIG_FUNCTION_ERROR_INJECTION").is_some();
     let injectable = injection && (is_system_call(target.arch, function) || INJECTABLE.contains(&function));
     let listed = MODIFIABLE.iter().find(|(name, _)| *name == function);
     Traced {
