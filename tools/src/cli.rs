@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::cmd::{asm, diff, disasm, info, plugin, run};
+use crate::cmd::{asm, check, diff, disasm, info, plugin, run};
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -13,10 +13,10 @@ pub(crate) enum Format {
     Json,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 passed, 1 failed (a trap, a difference), 2 wrong usage or unreadable input, \
-                          3 cannot decide (something is not simulated).";
+const EXIT_CODES: &str = "Exit codes: 0 passed, 1 failed (a rejected program, a trap, a difference), 2 wrong usage or unreadable input, \
+                          3 cannot decide (something is not modelled).";
 
-/// A userspace home for eBPF: run and inspect eBPF objects without root, and compare with the real kernel.
+/// A userspace home for eBPF: check, run and inspect eBPF objects without root, and compare with the real kernel.
 #[derive(Debug, Parser)]
 #[command(name = "skep", version, propagate_version = true, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Say whether Linux would load the programs of an object, and if not, why
+    Check(Box<check::Args>),
     /// Run a program of an object on a packet or an event
     Run(Box<run::Args>),
     /// Say what an object holds and what it needs

@@ -118,6 +118,14 @@ pub(crate) fn finish(result: Result<Exit, Failure>) -> ExitCode {
     exit.into()
 }
 
+/// Tells a failure on standard error that does not end the verb.
+pub(crate) fn report(failure: &Failure) {
+    if let Failure::Because { chain, .. } = failure {
+        // Where standard error is gone, there is nobody to tell.
+        let _ = tell(chain);
+    }
+}
+
 fn tell(chain: &[String]) -> io::Result<()> {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     let mut err = anstream::stderr().lock();

@@ -47,6 +47,14 @@ impl Loads {
         self.lines.is_empty()
     }
 
+    /// The id in the line at an index; empty where there is none.
+    ///
+    /// # Panics
+    /// An index that is not below [`Loads::len`].
+    pub fn id(&self, index: usize) -> String {
+        Load::id_of(&self.lines[index].1).unwrap_or_default()
+    }
+
     /// The load at an index.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, and `run`, which writes the answer.
 
 pub(crate) mod asm;
+pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod disasm;
 pub(crate) mod info;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(anstream::stdout().lock());
     let mut io = Io { out: &mut out, format: cli.format };
     let result = match &cli.command {
+        Command::Check(args) => check::run(args, &mut io),
         Command::Run(args) => run::run(args, &mut io),
         Command::Info(args) => info::run(args, &mut io),
         Command::Disasm(args) => disasm::run(args, &mut io),

@@ -1,0 +1,68 @@
+//! From a file to programs that can be checked.
+
+use std::path::Path;
+
+use skep::{Object, Options, Program, Repairs, Target};
+use skep_object::{GlobalProblem, Linker, ObjectError};
+
+use super::args::Args;
+use crate::exit::Failure;
+use crate::names;
+
+/// A program of an object, made for the target.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) object: String,
+    pub(super) section: String,
+    pub(super) name: String,
+    pub(super) index: u32,
+    pub(super) prog_type: Option<String>,
+    /// Or why no loader could make it.
+    pub(super) program: Result<Program, String>,
+}
+
+/// The programs of an object, and which of the variables of `--global` it has.
+pub(super) fn programs(path: &Path, args: &Args, target: &Target) -> Result<(Vec<Made>, Vec<bool>), Failure> {
+    let shown = path.display().to_string();
+    let repairs = if args.repair { Repairs::ALL } else { Repairs::NONE };
+    let options = Options { repairs, ..Options::default() };
+    let unreadable = |error| Failure::usage(error).within(format!("cannot read the object `{shown}`"));
+    let mut object = Object::open(path, &options).map_err(unreadable)?;
+    let set = args.global.iter().map(|text| set(&mut object, text)).collect::<Result<Vec<bool>, Failure>>();
+    let set = set.map_err(|failure| failure.within(shown.clone()))?;
+    let forced = args.section.as_deref().map(section).transpose()?;
+    let mut linker = Linker::new(&object, target);
+    let mut made = Vec::new();
+    for (index, mut found) in (0..).zip(object.programs()) {
+        if !format!("{shown}@{}@{index}", found.name()).contains(&args.id) {
+            continue;
+        }
+        if let Some(row) = forced {
+            found = found.as_type(row.prog_type, row.attach_type);
+        }
+        made.push(Made {
+            object: shown.clone(),
+            section: found.section().to_owned(),
+            name: found.name().to_owned(),
+            index,
+            prog_type: found.prog_type().map(names::prog_type),
+            program: found.relocate_in(&mut linker).map_err(|error| error.to_string()),
+        });
+    }
+    Ok((made, set))
+}
+
+/// Sets a variable; `false` where the object does not have it.
+fn set(object: &mut Object, text: &str) -> Result<bool, Failure> {
+    let path = text.split_once('=').map_or(text, |(path, _)| path).trim();
+    if let Err(ObjectError::Global { problem: GlobalProblem::None(_), .. }) = object.global(path) {
+        return Ok(false);
+    }
+    crate::cmd::set_global(object, text)?;
+    Ok(true)
+}
+
+fn section(name: &str) -> Result<&'static skep_linux::SectionRow, Failure> {
+    let found = skep_linux::section(name).map(|found| found.row);
+    found.ok_or_else(|| Failure::usage(format!("--type {name}: no section is called so")))
+}
