@@ -151,6 +151,8 @@ pub struct MapRow {
     pub privilege: Privilege,
     /// Operations of `bpf(2)` on elements that it has.
     pub user: UserOps,
+    /// The kernel's struct of such a map, which programs may read through a pointer to the map.
+    pub kernel_struct: &'static str,
 }
 
 /// Operations of `bpf(2)` on the elements of a map. One that is not there answers `EOPNOTSUPP` or `ENOTSUPP`.
@@ -241,6 +243,7 @@ const BASE: MapRow = MapRow {
     in_sleepable: false,
     privilege: Privilege::Nothing,
     user: ELEMENT_OPS,
+    kernel_struct: "bpf_array",
 };
 
 const HASH: MapRow = MapRow {
@@ -253,6 +256,7 @@ const HASH: MapRow = MapRow {
     for_each: true,
     in_sleepable: true,
     user: HASH_OPS,
+    kernel_struct: "bpf_htab",
     ..BASE
 };
 
@@ -278,6 +282,7 @@ const STORAGE: MapRow = MapRow {
     in_sleepable: true,
     privilege: Privilege::Bpf,
     user: UserOps { next_key: false, ..ELEMENT_OPS },
+    kernel_struct: "bpf_local_storage_map",
     ..BASE
 };
 
@@ -288,6 +293,7 @@ const SOCKETS: MapRow = MapRow {
     lookup: Lookup::Socket,
     value_arg: ValueArg::Socket,
     privilege: Privilege::NetAdmin,
+    kernel_struct: "bpf_stab",
     ..BASE
 };
 
@@ -300,6 +306,7 @@ const QUEUE: MapRow = MapRow {
     in_sleepable: true,
     privilege: Privilege::Bpf,
     user: QUEUE_OPS,
+    kernel_struct: "bpf_queue_stack",
     ..BASE
 };
 
@@ -311,6 +318,7 @@ const CGROUP_STORAGE: MapRow = MapRow {
     value: Size::Within { min: 1, max: 65_408, over: Errno::E2BIG },
     entries: Entries::Zero,
     flags: PLAIN_FLAGS,
+    kernel_struct: "bpf_cgroup_storage_map",
     ..BASE
 };
 
@@ -350,6 +358,7 @@ pub const MAPS: &[MapRow] = &[
         flags: BPF_F_NUMA_NODE | ACCESS | BPF_F_STACK_BUILD_ID,
         privilege: Privilege::Bpf,
         user: UserOps { take: true, ..ELEMENT_OPS },
+        kernel_struct: "bpf_stack_map",
         ..BASE
     },
     MapRow { map_type: M::CgroupArray, since: Release::new(4, 8), user: FD_OPS, ..BASE },
@@ -380,6 +389,7 @@ pub const MAPS: &[MapRow] = &[
         lookup: Lookup::Value,
         privilege: Privilege::Bpf,
         user: TRIE_OPS,
+        kernel_struct: "lpm_trie",
         ..BASE
     },
     MapRow {
@@ -408,6 +418,7 @@ pub const MAPS: &[MapRow] = &[
         value: Size::OneOf(&[4, 8]),
         lookup: Lookup::ReadOnly,
         privilege: Privilege::NetAdmin,
+        kernel_struct: "bpf_dtab",
         ..BASE
     },
     SOCKETS,
@@ -419,6 +430,7 @@ pub const MAPS: &[MapRow] = &[
         entries: Entries::Some,
         flags: BPF_F_NUMA_NODE,
         privilege: Privilege::Bpf,
+        kernel_struct: "bpf_cpu_map",
         ..BASE
     },
     MapRow {
@@ -427,12 +439,14 @@ pub const MAPS: &[MapRow] = &[
         lookup: Lookup::XdpSock,
         privilege: Privilege::NetAdmin,
         user: FD_OPS,
+        kernel_struct: "xsk_map",
         ..BASE
     },
     MapRow {
         map_type: M::Sockhash,
         since: Release::new(4, 18),
         key: Size::Within { min: 1, max: 512, over: Errno::E2BIG },
+        kernel_struct: "bpf_shtab",
         ..SOCKETS
     },
     CGROUP_STORAGE,
@@ -442,6 +456,7 @@ pub const MAPS: &[MapRow] = &[
         value: FD_OR_COOKIE,
         flags: PLAIN_FLAGS,
         privilege: Privilege::Bpf,
+        kernel_struct: "reuseport_array",
         ..BASE
     },
     MapRow {
@@ -460,6 +475,7 @@ pub const MAPS: &[MapRow] = &[
         value: Size::OneOf(&[4, 8]),
         lookup: Lookup::ReadOnly,
         privilege: Privilege::NetAdmin,
+        kernel_struct: "bpf_dtab",
         ..BASE
     },
     MapRow {
@@ -470,6 +486,7 @@ pub const MAPS: &[MapRow] = &[
         flags: BPF_F_VTYPE_BTF_OBJ_FD | BPF_F_LINK,
         needs_btf: true,
         privilege: Privilege::Bpf,
+        kernel_struct: "bpf_struct_ops_map",
         ..BASE
     },
     MapRow {
@@ -481,6 +498,7 @@ pub const MAPS: &[MapRow] = &[
         flags: BPF_F_NUMA_NODE,
         in_sleepable: true,
         user: NO_OPS,
+        kernel_struct: "bpf_ringbuf_map",
         ..BASE
     },
     MapRow { map_type: M::InodeStorage, since: Release::new(5, 10), ..STORAGE },
@@ -495,6 +513,7 @@ pub const MAPS: &[MapRow] = &[
         extra: true,
         privilege: Privilege::Bpf,
         user: UserOps { lookup: true, update: true, ..NO_OPS },
+        kernel_struct: "bpf_bloom_filter",
         ..BASE
     },
     MapRow {
@@ -506,6 +525,7 @@ pub const MAPS: &[MapRow] = &[
         flags: BPF_F_NUMA_NODE,
         in_sleepable: true,
         user: NO_OPS,
+        kernel_struct: "bpf_ringbuf_map",
         ..BASE
     },
     MapRow { map_type: M::CgrpStorage, since: Release::new(6, 2), ..STORAGE },
@@ -523,6 +543,7 @@ pub const MAPS: &[MapRow] = &[
         in_sleepable: true,
         privilege: Privilege::Bpf,
         user: UserOps { lookup: true, ..NO_OPS },
+        kernel_struct: "bpf_arena",
         ..BASE
     },
 ];

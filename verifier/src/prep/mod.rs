@@ -2,12 +2,14 @@
 //!
 //! One file per phase. Each takes what the phases before it found and gives a value or a refusal.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use skep_isa::Code;
 
-use crate::fault::At;
+use crate::fault::{At, Fault};
 use crate::setting::Setting;
+use crate::types::record::Metas;
 
 mod calls;
 mod cfg;
@@ -36,9 +38,27 @@ pub struct Prep {
     pub kfuncs: Kfuncs,
     /// The function that `bpf_throw` runs at the end, if the program names one.
     pub exception_callback: Option<usize>,
+    /// See [`Prep::objects`].
+    objects: OnceCell<Metas>,
 }
 
 impl Prep {
+    /// The program's structs that have special fields: found when they are asked for, since few programs have such.
+    ///
+    /// # Errors
+    /// Types that the kernel refuses: no program has them.
+    pub fn objects(&self, setting: &Setting<'_>) -> Result<&Metas, Fault> {
+        if let Some(metas) = self.objects.get() {
+            return Ok(metas);
+        }
+        let metas = match &setting.program.btf {
+            None => Metas::default(),
+            Some(btf) => Metas::of(btf, setting.target)
+                .map_err(|error| Fault::not_modelled(format!("types that Linux refuses: {error}")))?,
+        };
+        Ok(self.objects.get_or_init(|| metas))
+    }
+
     /// The function that a slot is in.
     pub fn subprog_of(&self, slot: usize) -> usize {
         self.subprogs.partition_point(|subprog| subprog.slots.start <= slot) - 1
@@ -113,5 +133,5 @@ pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
     let postorder = loops::find(&program.insns, &mut subprogs, &mut marks);
     live::find(setting, &kfuncs, &postorder, &mut marks);
     let code = Code::decode_each(&program.insns);
-    Ok(Prep { code, subprogs, marks, postorder, kfuncs, exception_callback })
+    Ok(Prep { code, subprogs, marks, postorder, kfuncs, exception_callback, objects: OnceCell::new() })
 }

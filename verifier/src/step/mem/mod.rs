@@ -1,6 +1,12 @@
 //! Loads and stores: by the kind of pointer, a file each.
 
+mod args;
+mod context;
+mod object;
+mod region;
+mod special;
 mod stack;
+mod stack_range;
 
 use skep_isa::{Operand, Reg as Name, Size};
 use skep_linux::ProgType;
@@ -99,20 +105,37 @@ impl Walk<'_> {
     pub(super) fn access(&mut self, access: &Access) -> Result<(), Fault> {
         let reg = *self.state.reg(access.base);
         self.check_alignment(access, &reg)?;
+        let plain = reg.flags == Flags::NONE;
         match reg.kind {
-            Kind::Stack { .. } => self.access_stack(access, &reg)?,
-            Kind::Arena => self.loaded(access, Reg::UNKNOWN),
-            Kind::Ctx => return Err(Fault::not_modelled("access to the context")),
-            Kind::MapValue { .. } | Kind::MapKey { .. } | Kind::Mem { .. } | Kind::Buf => {
-                return Err(Fault::not_modelled("access to memory of a map"));
-            }
-            Kind::Packet { .. } | Kind::PacketMeta { .. } | Kind::FlowKeys | Kind::TracepointBuffer => {
-                return Err(Fault::not_modelled("access to a packet"));
-            }
-            Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock | Kind::Btf { .. } | Kind::MapPtr { .. } => {
-                return Err(Fault::not_modelled("access to a kernel object"));
-            }
-            Kind::NotInit
+            Kind::Stack { .. } if plain => self.access_stack(access, &reg)?,
+            Kind::Arena if plain => self.loaded(access, Reg::UNKNOWN),
+            Kind::Ctx if plain => self.access_context(access, &reg)?,
+            Kind::MapValue { map, .. } if plain => self.access_map_value(access, &reg, map)?,
+            Kind::MapKey { map, .. } if plain => self.access_map_key(access, &reg, map)?,
+            Kind::Mem { size, .. } => self.access_memory(access, &reg, size)?,
+            Kind::Buf => self.access_buffer(access, &reg)?,
+            Kind::Packet { .. } | Kind::PacketMeta { .. } if plain => self.access_packet(access, &reg)?,
+            Kind::FlowKeys if plain => self.access_flow_keys(access, &reg)?,
+            Kind::TracepointBuffer if plain => self.access_tracepoint_buffer(access, &reg)?,
+            Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock if plain => self.access_socket(access, &reg)?,
+            Kind::Btf { types, id } if !reg.maybe_null() => self.access_object(access, &reg, types, id)?,
+            Kind::MapPtr { map, .. } if plain => self.access_map(access, &reg, map)?,
+            Kind::Stack { .. }
+            | Kind::Arena
+            | Kind::Ctx
+            | Kind::MapValue { .. }
+            | Kind::MapKey { .. }
+            | Kind::Packet { .. }
+            | Kind::PacketMeta { .. }
+            | Kind::FlowKeys
+            | Kind::TracepointBuffer
+            | Kind::Socket
+            | Kind::SockCommon
+            | Kind::TcpSock
+            | Kind::XdpSock
+            | Kind::Btf { .. }
+            | Kind::MapPtr { .. }
+            | Kind::NotInit
             | Kind::Scalar
             | Kind::PacketEnd
             | Kind::Func { .. }

@@ -1,6 +1,6 @@
 //! The stack: spills, fills, and plain bytes.
 
-use skep_isa::{Operand, Size};
+use skep_isa::{Operand, Reg as Name};
 use skep_linux::limits::{MAX_STACK, MAX_VAR_OFF};
 
 use crate::explore::Walk;
@@ -14,7 +14,7 @@ impl Walk<'_> {
     pub(super) fn access_stack(&mut self, access: &Access, reg: &Reg) -> Result<(), Fault> {
         let Kind::Stack { frame } = reg.kind else { return Err(Fault::bug("a stack that is none")) };
         let frame = usize::from(frame);
-        self.check_stack_bounds(access, reg, access.bytes())?;
+        self.check_stack_within(access.base, reg, reg.off.wrapping_add(access.off), access.bytes(), access.does.writes())?;
         let fixed = reg.num.constant().map(|var| reg.off + access.off + var as i32);
         match (fixed, access.does.writes()) {
             (Some(off), true) => self.write_stack(access, frame, off),
@@ -24,14 +24,16 @@ impl Walk<'_> {
         }
     }
 
-    /// The access lies in the frame, which grows to hold it.
-    pub(in crate::step) fn check_stack_bounds(&mut self, access: &Access, reg: &Reg, size: i32) -> Result<(), Fault> {
+    /// `size` bytes at `off` from the register, the fixed part of its own offset included, lie in the frame, which grows to hold them.
+    pub(super) fn check_stack_within(&mut self, name: Name, reg: &Reg, off: i32, size: i32, writes: bool) -> Result<(), Fault> {
         let Kind::Stack { frame } = reg.kind else { return Err(Fault::bug("a stack that is none")) };
-        let (number, writes) = (access.base.number(), access.does.writes());
-        let off = i64::from(reg.off) + i64::from(access.off);
+        let (number, off) = (name.number(), i64::from(off));
         let way = if writes { "write to" } else { "read from" };
         let (least, most) = match reg.num.constant() {
-            Some(var) => (var as i64 + off, var as i64 + off + i64::from(size)),
+            Some(var) => {
+                let least = (var as i64).wrapping_add(off);
+                (least, least.wrapping_add(i64::from(size)))
+            }
             None => {
                 let wide = &reg.num.wide;
                 if wide.smax >= i64::from(MAX_VAR_OFF) || wide.smin <= -i64::from(MAX_VAR_OFF) {
@@ -255,24 +257,6 @@ impl Walk<'_> {
         let stack = &self.state.frames[frame].stack;
         let zero = (least..most).all(|off| stack.slot(slot_of(off)).bytes[byte_of(off)] == Byte::Zero);
         self.loaded(access, if zero { Reg::exact(0) } else { Reg::UNKNOWN });
-    }
-
-    fn read_stack_somewhere(&mut self, access: &Access, frame: usize, reg: &Reg) -> Result<(), Fault> {
-        let _ = (access, frame, reg, Size::B);
-        Err(Fault::not_modelled("reads of the stack at a variable offset"))
-    }
-
-    fn write_stack_somewhere(&mut self, access: &Access, frame: usize, reg: &Reg) -> Result<(), Fault> {
-        let _ = (access, frame, reg);
-        Err(Fault::not_modelled("writes of the stack at a variable offset"))
-    }
-
-    /// A write over half of a dynptr ends the dynptr.
-    pub(crate) fn break_dynptr(&mut self, frame: usize, spi: usize) -> Result<(), Fault> {
-        if self.state.frames[frame].stack.slot(spi).bytes[0] == Byte::Dynptr {
-            return Err(Fault::not_modelled("writes over a dynptr"));
-        }
-        Ok(())
     }
 
     /// Reaching where spills around calls marked `bpf_fastcall` lie, from elsewhere, makes these plain spills.

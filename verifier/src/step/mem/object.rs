@@ -1,0 +1,188 @@
+//! Objects of the kernel, and those that programs allocate: field by field, as rows or types say.
+
+use skep_btf::{Btf, Kind as BtfKind, TypeId};
+use skep_linux::contexts::{Access as Way, Object, SOCK, SOCK_COMMON, TCP_SOCK, XDP_SOCK};
+use skep_linux::{ProgType, gpl_compatible};
+
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::{Flags, Kind, MapRef, Reg, TypesOf};
+use crate::types::walk::{Found, Pointer, is_trusted, trust, walk, walk_object};
+use crate::types::{self, record::Record};
+use crate::why::{Mem, Types};
+
+use super::region::Span;
+use super::{Access, Does};
+
+impl Walk<'_> {
+    pub(super) fn access_socket(&mut self, access: &Access, reg: &Reg) -> Result<(), Fault> {
+        let object: &Object = match reg.kind {
+            Kind::SockCommon => &SOCK_COMMON,
+            Kind::TcpSock => &TCP_SOCK,
+            Kind::XdpSock => &XDP_SOCK,
+            _socket => &SOCK,
+        };
+        let (number, kind) = (access.base.number(), reg.type_name());
+        if access.does.writes() {
+            return Err(Mem::ReadOnly { reg: number, kind }.into());
+        }
+        if reg.num.wide.smin < 0 {
+            return Err(Mem::NegativeIndex { reg: number }.into());
+        }
+        let Span { off, size, .. } = Span::of(access, reg);
+        let found = object.access(off, access.size.bytes(), Way::Read).ok();
+        if found.is_none_or(|field| !self.setting.target.since(field.since)) {
+            return Err(Mem::Socket { reg: number, kind, off, size }.into());
+        }
+        self.loaded(access, Reg::UNKNOWN);
+        Ok(())
+    }
+
+    pub(super) fn access_object(&mut self, access: &Access, reg: &Reg, types: TypesOf, id: TypeId) -> Result<(), Fault> {
+        let span = Span::of(access, reg);
+        let value = self.check_object(reg, types, id, span, access.does.writes())?;
+        if let Does::Load { .. } = access.does {
+            let value = if value.maybe_null() { self.maybe_null(value) } else { value };
+            self.loaded(access, value);
+        }
+        Ok(())
+    }
+
+    /// The types that an id means.
+    fn types_of(&self, types: TypesOf) -> Result<&'_ Btf, Fault> {
+        let btf = match types {
+            TypesOf::Kernel => self.setting.vmlinux(),
+            TypesOf::Program => self.setting.program.btf.as_deref(),
+        };
+        btf.ok_or_else(|| Fault::not_modelled("types of a kernel that are not known"))
+    }
+
+    /// The bytes of the object may be reached; what a load of them yields.
+    pub(super) fn check_object(&self, reg: &Reg, types: TypesOf, id: TypeId, span: Span, writes: bool) -> Result<Reg, Fault> {
+        let btf = self.types_of(types)?;
+        self.check_object_pointer(reg, types, btf.name(id), span)?;
+        let alloc = reg.flags.has(Flags::ALLOC);
+        if writes && !alloc {
+            return self.write_kernel_object(id, span).map(|()| Reg::UNKNOWN);
+        }
+        if alloc && !reg.flags.any(Flags::NON_OWNING.with(Flags::RCU)) && reg.ref_id == 0 {
+            return Err(Fault::bug("an object that the program allocated, without a reference"));
+        }
+        let (off, size) = (span.off as u32, span.size as u32);
+        let found = if alloc {
+            let none = Record::default();
+            walk_object(btf, id, self.prep.objects(self.setting)?.get(id).unwrap_or(&none), off, size)?
+        } else {
+            walk(btf, id, off, size)?
+        };
+        Ok(match found {
+            Found::Scalar => Reg::UNKNOWN,
+            Found::Memory => Reg::pointer(Kind::Mem { size: 0, dynptr: 0 }).flagged(Flags::RDONLY.with(Flags::UNTRUSTED)),
+            Found::Pointer(pointer) => {
+                let flags = self.trust_of(reg, btf, id, &pointer);
+                Reg::pointer(Kind::Btf { types, id: pointer.to }).flagged(flags)
+            }
+        })
+    }
+
+    /// The pointer may be followed at all.
+    fn check_object_pointer(&self, reg: &Reg, types: TypesOf, name: &str, span: Span) -> Result<(), Fault> {
+        let Span { reg: number, off, .. } = span;
+        let name = name.to_owned();
+        if !self.setting.may_leak() {
+            return Err(Mem::ObjectUnprivileged(name).into());
+        }
+        if types == TypesOf::Kernel && !gpl_compatible(&self.setting.program.license) {
+            return Err(Mem::ObjectLicense(name).into());
+        }
+        if off < 0 {
+            return Err(Mem::ObjectNegative { reg: number, name, off }.into());
+        }
+        if reg.num.constant() != Some(0) {
+            return Err(Mem::ObjectVariable { reg: number, name, off, var: reg.num.bits.to_string() }.into());
+        }
+        for (flag, what) in [(Flags::USER, "user"), (Flags::PERCPU, "percpu")] {
+            if reg.flags.has(flag) {
+                return Err(Mem::ObjectElsewhere { reg: number, name, what, off }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// How far a pointer that was loaded through another is trusted.
+    fn trust_of(&self, reg: &Reg, btf: &Btf, from: TypeId, pointer: &Pointer<'_>) -> Flags {
+        let through = to_types(reg.flags);
+        from_types(trust(btf, from, pointer, through, is_trusted(through, reg.ref_id != 0), self.in_rcu_section()))
+    }
+
+    /// What RCU guards stays where it is.
+    pub(super) fn in_rcu_section(&self) -> bool {
+        let refs = &self.state.refs;
+        refs.rcu_locks > 0 || refs.active_locks > 0 || !self.state.sleepable
+    }
+
+    /// A store into an object of the kernel: some programs may write some fields.
+    fn write_kernel_object(&self, id: TypeId, span: Span) -> Result<(), Fault> {
+        let _ = (id, span);
+        match self.setting.prog_type() {
+            ProgType::StructOps | ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp => {
+                Err(Fault::not_modelled("stores into objects of the kernel"))
+            }
+            _other => Err(Types::ReadOnly.into()),
+        }
+    }
+
+    /// Through a pointer to a map: its struct in the kernel.
+    pub(super) fn access_map(&mut self, access: &Access, reg: &Reg, map: MapRef) -> Result<(), Fault> {
+        let Span { reg: number, off, size, .. } = Span::of(access, reg);
+        let btf = self.types_of(TypesOf::Kernel)?;
+        let map_type = self.map_of(map)?.map_type;
+        let row = skep_linux::map(map_type).ok_or_else(|| Fault::not_modelled(format!("maps of type {map_type:?}")))?;
+        let name = row.kernel_struct.to_owned();
+        let id = btf.find(&name, BtfKind::Struct).ok_or_else(|| Fault::not_modelled(format!("struct {name} of the kernel")))?;
+        if !self.setting.may_leak() {
+            return Err(Mem::ObjectUnprivileged(name).into());
+        }
+        if off < 0 {
+            return Err(Mem::MapNegative { reg: number, name, off }.into());
+        }
+        if access.does.writes() {
+            return Err(Mem::MapReadOnly(name).into());
+        }
+        let value = match walk(btf, id, off as u32, size as u32)? {
+            Found::Scalar => Reg::UNKNOWN,
+            Found::Memory => Reg::pointer(Kind::Mem { size: 0, dynptr: 0 }).flagged(Flags::RDONLY.with(Flags::UNTRUSTED)),
+            Found::Pointer(pointer) => {
+                Reg::pointer(Kind::Btf { types: TypesOf::Kernel, id: pointer.to }).flagged(from_types(pointer.flags))
+            }
+        };
+        let value = if value.maybe_null() { self.maybe_null(value) } else { value };
+        self.loaded(access, value);
+        Ok(())
+    }
+}
+
+const FLAGS: [(Flags, types::Flags); 10] = [
+    (Flags::MAYBE_NULL, types::Flags::MAYBE_NULL),
+    (Flags::RDONLY, types::Flags::RDONLY),
+    (Flags::RINGBUF, types::Flags::RINGBUF),
+    (Flags::USER, types::Flags::USER),
+    (Flags::PERCPU, types::Flags::PERCPU),
+    (Flags::UNTRUSTED, types::Flags::UNTRUSTED),
+    (Flags::TRUSTED, types::Flags::TRUSTED),
+    (Flags::RCU, types::Flags::RCU),
+    (Flags::ALLOC, types::Flags::ALLOC),
+    (Flags::NON_OWNING, types::Flags::NON_OWN_REF),
+];
+
+/// Modifiers as types have them.
+pub(in crate::step) fn to_types(flags: Flags) -> types::Flags {
+    let set = FLAGS.iter().filter(|(flag, _)| flags.has(*flag));
+    set.fold(types::Flags::NONE, |all, (_, flag)| all.with(*flag))
+}
+
+/// Modifiers as registers have them.
+pub(in crate::step) fn from_types(flags: types::Flags) -> Flags {
+    let set = FLAGS.iter().filter(|(_, flag)| flags.has(*flag));
+    set.fold(Flags::NONE, |all, (flag, _)| all.with(*flag))
+}
