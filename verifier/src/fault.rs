@@ -1,6 +1,6 @@
 //! How a phase or a step ends early.
 
-use crate::report::{NotModelled, Reject, Undecided, Verdict};
+use crate::report::{NotModelled, Reject, Trail, Undecided, Verdict};
 use crate::why::{self, Why};
 
 /// The program is refused, or nobody can tell.
@@ -24,9 +24,9 @@ impl Fault {
     }
 
     /// The verdict, blamed on this slot.
-    pub fn verdict(self, pc: Option<usize>, path: Vec<usize>) -> Verdict {
+    pub fn verdict(self, pc: Option<usize>, trail: Trail) -> Verdict {
         match self {
-            Fault::Refused(why) => Verdict::Reject(Box::new(Reject { pc, why: *why, path })),
+            Fault::Refused(why) => Verdict::Reject(Box::new(Reject { pc, why: *why, trail })),
             Fault::Unknown(what) => Verdict::Undecided(Box::new(Undecided { pc, what: *what })),
         }
     }

@@ -25,23 +25,22 @@ use skep_program::Program;
 
 pub use fault::{At, Fault};
 pub use options::{Options, Privileges};
-pub use report::{NotModelled, Reject, Report, Stats, Undecided, Verdict};
+pub use report::{NotModelled, Reject, Report, Stats, Trail, Undecided, Verdict};
 pub use setting::{Setting, flags};
 
 /// What the kernel would say of the program.
 pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
     let start = Instant::now();
-    let mut stats = Stats::default();
-    let verdict = match decide(program, target, options, &mut stats) {
-        Ok(()) => Verdict::Accept,
-        Err((at, path)) => at.fault.verdict(at.pc, path),
-    };
-    stats.time = start.elapsed();
-    Report { verdict, stats, log: String::new(), insn_counts: Vec::new() }
+    let mut report = Report { verdict: Verdict::Accept, stats: Stats::default(), log: String::new(), insn_counts: Vec::new() };
+    if let Err((at, trail)) = decide(program, target, options, &mut report) {
+        report.verdict = at.fault.verdict(at.pc, trail);
+    }
+    report.stats.time = start.elapsed();
+    report
 }
 
-fn decide(program: &Program, target: &Target, options: &Options, stats: &mut Stats) -> Result<(), (At, Vec<usize>)> {
-    let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Vec::new()))?;
-    let prep = prep::prepare(&setting).map_err(|at| (at, Vec::new()))?;
-    explore::explore(&setting, &prep, stats)
+fn decide(program: &Program, target: &Target, options: &Options, report: &mut Report) -> Result<(), (At, Trail)> {
+    let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Trail::default()))?;
+    let prep = prep::prepare(&setting).map_err(|at| (at, Trail::default()))?;
+    explore::explore(&setting, &prep, report)
 }

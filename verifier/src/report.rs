@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::state::Reg;
 use crate::why::Why;
 
 /// The answer about one program.
@@ -35,8 +36,17 @@ pub struct Reject {
     pub pc: Option<usize>,
     /// What is wrong.
     pub why: Why,
-    /// The instructions that led there, first to last: slots where the path branched. Empty where no path is to blame.
+    /// What led there.
+    pub trail: Trail,
+}
+
+/// What led to a refusal. Empty where no path is to blame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// Slots that the path came by, first to last: those that a jump led to or might have led past, and some others.
     pub path: Vec<usize>,
+    /// What the readable registers of the current function held, by their numbers.
+    pub registers: Vec<(u8, Reg)>,
 }
 
 /// Why there is no verdict.

@@ -16,9 +16,9 @@ use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
 
 use crate::fault::{At, Fault};
 use crate::prep::Prep;
-use crate::report::{NotModelled, Stats};
+use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
-use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
+use crate::state::{Frame, Kind, Linked, NO_CALLSITE, Refs, Reg, State, Step};
 use crate::step::{Next, Note};
 use crate::why::{Flow, Form};
 
@@ -75,6 +75,8 @@ pub(crate) struct Walk<'a> {
     loops: Loops,
     live: StackLive,
     ids: u32,
+    /// How often each slot was processed; empty unless the options ask for it.
+    insn_counts: Vec<u32>,
     /// The last step of the history is that of the current instruction.
     step_open: bool,
 }
@@ -82,17 +84,18 @@ pub(crate) struct Walk<'a> {
 /// Follows all paths.
 ///
 /// # Errors
-/// The first refusal, and the path that led to it.
-pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, stats: &mut Stats) -> Result<(), (At, Vec<usize>)> {
+/// The first refusal, and what led to it.
+pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, report: &mut Report) -> Result<(), (At, Trail)> {
     let mut walk = Walk::new(setting, prep);
     let result = walk.all();
-    let counts = &walk.counts;
+    let (counts, stats) = (&walk.counts, &mut report.stats);
     stats.insns_processed = counts.insns;
     stats.total_states = counts.total_states;
     stats.peak_states = counts.peak_states;
     stats.max_states_per_insn = counts.max_states_per_insn;
     stats.stack_depth.clone_from(&walk.stack_depth);
-    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, walk.path()))
+    report.insn_counts = std::mem::take(&mut walk.insn_counts);
+    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, Trail { path: walk.path(), registers: walk.registers() }))
 }
 
 impl<'a> Walk<'a> {
@@ -114,6 +117,7 @@ impl<'a> Walk<'a> {
             loops: Loops::default(),
             live: StackLive::default(),
             ids: 0,
+            insn_counts: if setting.options.count_insns { vec![0; prep.code.len()] } else { Vec::new() },
             step_open: false,
         }
     }
@@ -174,6 +178,9 @@ impl<'a> Walk<'a> {
         self.counts.insns += 1;
         if self.counts.insns > MAX_PROCESSED_INSNS {
             return Err(Flow::TooLarge(self.counts.insns).into());
+        }
+        if let Some(count) = self.insn_counts.get_mut(pc) {
+            *count += 1;
         }
         self.work += 1;
         if self.work > self.setting.options.work_limit {
@@ -328,6 +335,13 @@ impl<'a> Walk<'a> {
         }
         path.reverse();
         path
+    }
+
+    /// The readable registers of the current function.
+    fn registers(&self) -> Vec<(u8, Reg)> {
+        let Some(frame) = self.state.frames.last() else { return Vec::new() };
+        let registers = (0..).zip(&frame.regs);
+        registers.filter(|(_, reg)| reg.kind != Kind::NotInit).map(|(number, reg)| (number, *reg)).collect()
     }
 }
 
