@@ -38,6 +38,13 @@ impl Masks {
         masks
     }
 
+    /// One slot of the stack of a frame, while `current` is the frame of the path.
+    pub(crate) fn slot(current: usize, frame: usize, spi: usize) -> Masks {
+        let mut masks = Masks::new(current);
+        masks.slots[frame] |= 1 << spi;
+        masks
+    }
+
     /// Registers and slots of a state that are precise.
     pub(crate) fn precise_in(state: &State) -> Masks {
         let mut masks = Masks::new(state.depth());

@@ -12,6 +12,7 @@ mod linked;
 mod mem;
 mod packet;
 mod pointer;
+mod refs;
 mod wide;
 
 use skep_isa::{Insn, Operand, Reg as Name};

@@ -5,8 +5,69 @@
 #[strum(serialize_all = "kebab-case")]
 #[allow(missing_docs)] // fields are the numbers in the text
 pub enum Call {
+    // Which programs may call, and where.
     #[error("invalid func {name}#{id}")]
     NoHelper { name: String, id: i32 },
+    #[error("program of this type cannot use helper {name}#{id}")]
+    CannotUse { name: &'static str, id: u32 },
+    #[error("cannot call GPL-restricted function from non-GPL compatible program")]
+    Gpl,
+    #[error("helper call is not allowed in probe")]
+    NotInProbe,
+    #[error("helper call might sleep in a non-sleepable prog")]
+    MightSleep,
+    #[error("sleepable helper {name}#{id} in {section} region")]
+    SleepsIn { name: &'static str, id: u32, section: &'static str },
+    #[error("function calls are not allowed while holding a lock")]
+    UnderLock,
+    #[error("func {name}#{id} supported only for fentry/fexit/fmod_ret programs")]
+    NoTrampoline { name: &'static str, id: u32 },
+    #[error("func {name}#{id} not supported for program type {prog}")]
+    NotSupported { name: &'static str, id: u32, prog: u32 },
     #[error("the call stack of {0} frames is too deep")]
     TooDeep(usize),
+
+    // Arguments.
+    #[error("R{reg} type={kind} expected={expected}")]
+    Kind { reg: u8, kind: String, expected: String },
+    #[error("R{reg} is of type {own} but {wanted} is expected")]
+    Struct { reg: u8, own: String, wanted: &'static str },
+    #[error("{name}() may write into memory pointed by R{reg} type={kind}")]
+    MayWrite { name: &'static str, reg: u8, kind: String },
+    #[error("Possibly NULL pointer passed to helper arg{0}")]
+    PossiblyNull(u8),
+    #[error("helper access to the packet is not allowed")]
+    PacketArg,
+    #[error("R{0} is not a known constant'")]
+    NotConstant(u8),
+    #[error("{0}() doesn't support non-zero flags")]
+    NonzeroFlags(&'static str),
+
+    // Maps.
+    #[error("invalid arg_type for sockmap/sockhash")]
+    SocketValue,
+    #[error("timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}")]
+    OtherMap { timer: u32, map: u32 },
+    #[error("write into map forbidden")]
+    ReadOnlyMap,
+    #[error("expected prog array map for tail call")]
+    NoProgArray,
+    #[error("{first}cannot pass map_type {map} into func {name}#{id}")]
+    MapType {
+        /// A line before.
+        first: &'static str,
+        map: u32,
+        name: &'static str,
+        id: u32,
+    },
+
+    // References.
+    #[error("R{0} must have zero offset when passed to release func or trusted arg to kfunc")]
+    ReleasedOffset(u8),
+    #[error("R{0} must be referenced when passed to release function")]
+    NotReferenced(u8),
+    #[error("more than one arg with ref_obj_id R{reg} {second} {first}")]
+    TwoReferences { reg: u8, second: u32, first: u32 },
+    #[error("func {name}#{id} reference has not been acquired before")]
+    NotAcquired { name: &'static str, id: u32 },
 }

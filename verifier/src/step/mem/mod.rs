@@ -170,7 +170,7 @@ impl Walk<'_> {
     }
 
     /// The access is aligned, where it must be.
-    fn check_alignment(&self, access: &Access, reg: &Reg) -> Result<(), Fault> {
+    pub(super) fn check_alignment(&self, access: &Access, reg: &Reg) -> Result<(), Fault> {
         let strict = access.strict || self.setting.strict_alignment();
         let desc = match reg.kind {
             Kind::Packet { .. } | Kind::PacketMeta { .. } => return self.check_packet_alignment(access, reg, strict),

@@ -1,0 +1,164 @@
+//! Calls of helpers: whether the program may call it, what each argument must be, and what the call leaves.
+//!
+//! Everything is read off the helper's row; a file per question.
+
+mod accepts;
+mod allowed;
+mod arg;
+mod maps;
+mod result;
+
+use skep_isa::{Reg as Name, Size};
+use skep_linux::HelperRow;
+use skep_linux::helpers::{Leave, Lock, Proto};
+
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::{MapRef, Reg};
+use crate::why::Call;
+
+use super::Next;
+use super::mem::{Access, Does};
+
+/// A call, and what its arguments said so far.
+#[derive(Debug)]
+pub(super) struct Called {
+    /// The helper.
+    row: &'static HelperRow,
+    /// Its prototype for this program.
+    proto: &'static Proto,
+    /// The map argument, and which lookup it came from.
+    map: Option<(MapRef, u32)>,
+    /// The key of the map, if it is a known number.
+    key: Option<u64>,
+    /// The reference that an argument holds; 0 for none.
+    ref_id: u32,
+    /// The argument whose reference is given up.
+    released: Option<Name>,
+    /// Bytes of what it returns.
+    alloc_size: u32,
+    /// The most that a size argument may be.
+    most_size: u64,
+    /// The argument that points to stack which the call fills, and bytes.
+    fills: Option<(Name, i32)>,
+}
+
+/// The register of an argument, from 0.
+pub(super) fn arg_name(index: usize) -> Name {
+    [Name::R1, Name::R2, Name::R3, Name::R4, Name::R5][index]
+}
+
+impl Walk<'_> {
+    pub(super) fn call_helper(&mut self, id: i32) -> Result<Next, Fault> {
+        let (row, proto) = self.allowed_helper(id)?;
+        let mut called =
+            Called { row, proto, map: None, key: None, ref_id: 0, released: None, alloc_size: 0, most_size: 0, fills: None };
+        for index in 0..proto.args.len() {
+            self.check_arg(&mut called, index)?;
+        }
+        self.record_map(&called)?;
+        self.fill_stack(&called)?;
+        self.release_arg(&called)?;
+        self.check_call(&called)?;
+        self.leave_call(&called)?;
+        self.after_call(&called)
+    }
+
+    /// The call writes what it filled, byte by byte.
+    fn fill_stack(&mut self, called: &Called) -> Result<(), Fault> {
+        let Some((base, bytes)) = called.fills else { return Ok(()) };
+        for off in 0..bytes {
+            self.access(&Access { base, off, size: Size::B, does: Does::Write, strict: false })?;
+        }
+        Ok(())
+    }
+
+    /// The reference of the argument that is given up is gone, and all that belongs to it.
+    fn release_arg(&mut self, called: &Called) -> Result<(), Fault> {
+        if called.released.is_none() || called.ref_id == 0 {
+            return Ok(());
+        }
+        if !self.release_reference(called.ref_id) {
+            return Err(Call::NotAcquired { name: called.row.name, id: called.row.id }.into());
+        }
+        Ok(())
+    }
+
+    /// What is checked once all arguments are known.
+    fn check_call(&mut self, called: &Called) -> Result<(), Fault> {
+        let row = called.row;
+        if row.leave == Leave::TailCall {
+            self.check_nothing_held(true, "tail_call")?;
+        }
+        for &index in row.zero_args {
+            if !self.state.reg(arg_name(usize::from(index))).is_null() {
+                return Err(Call::NonzeroFlags(row.short_name()).into());
+            }
+        }
+        if row.callback.is_some() {
+            return Err(Fault::not_modelled(format!("callbacks of {}", row.name)));
+        }
+        if row.format {
+            return Err(Fault::not_modelled(format!("format strings of {}", row.name)));
+        }
+        if row.lock != Lock::No {
+            return Err(Fault::not_modelled("spin locks"));
+        }
+        Ok(())
+    }
+
+    /// Where the path goes after the call.
+    fn after_call(&mut self, called: &Called) -> Result<Next, Fault> {
+        let next = Next::At(self.pc + 1);
+        if called.row.leave == Leave::TailCall {
+            if self.state.depth() == 0 {
+                return Ok(next);
+            }
+            return self.leave_by_tail_call();
+        }
+        if called.row.changes_packet {
+            self.forget_packet();
+        }
+        Ok(next)
+    }
+
+    /// In a function that is called, the other program ends the function: its caller goes on. The path on which there is no other
+    /// program is followed later.
+    fn leave_by_tail_call(&mut self) -> Result<Next, Fault> {
+        self.fork(self.pc + 1)?;
+        self.forget_packet();
+        *self.state.reg_mut(Name::R0) = Reg::UNKNOWN;
+        self.leave_frame()
+    }
+}
+
+/// Memory that the call reaches.
+impl Walk<'_> {
+    /// Memory of a known size. `true`: it is stack that the call fills.
+    fn memory_arg(
+        &mut self,
+        name: Name,
+        size: i32,
+        writes: bool,
+        zero_size: bool,
+        raw: bool,
+        packet_ok: bool,
+    ) -> Result<bool, Fault> {
+        let _ = (name, size, writes, zero_size, raw, packet_ok);
+        Err(Fault::not_modelled("memory that helpers reach"))
+    }
+
+    /// Memory with its size; the largest that it may be.
+    fn sized_memory_arg(
+        &mut self,
+        mem: Name,
+        size: Name,
+        writes: bool,
+        zero_size: bool,
+        raw: bool,
+        packet_ok: bool,
+    ) -> Result<u64, Fault> {
+        let _ = (mem, size, writes, zero_size, raw, packet_ok);
+        Err(Fault::not_modelled("memory that helpers reach"))
+    }
+}
