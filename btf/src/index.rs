@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::{Btf, Kind, TypeId};
 
 /// A name without its flavor: `task_struct___v5` is `task_struct`. A name that begins with its only `___` has no flavor.
-pub(crate) fn essential_name(name: &str) -> &str {
+pub fn essential_name(name: &str) -> &str {
     // The mark has a name before it and a flavor behind it that does not begin with an underscore.
     let bytes = name.as_bytes();
     let mut end = bytes.len().saturating_sub(4);

@@ -27,6 +27,7 @@ pub use build::{BtfBuilder, MemberDef, TypeDef};
 pub use core_relo::{CoreError, Patch, Resolution, Resolver, Targets};
 pub use error::{BtfError, HeaderProblem, PathError, TypeProblem};
 pub use ext::{BtfExt, CoreRelo, CoreReloKind, ExtError, ExtProblem, ExtSection, FuncInfo, LineInfo};
+pub use index::essential_name;
 pub use kind::{Kind, TypeId};
 pub use path::{Access, Place};
 pub use types::{

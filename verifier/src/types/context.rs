@@ -177,7 +177,7 @@ fn pointer(
         _ => None,
     };
     match known {
-        Some(IterArg::Key) => return done(Arg::Buffer(Flags::MAYBE_NULL | Flags::RDONLY)),
+        Some(IterArg::Key) => return done(Arg::Buffer(Flags::MAYBE_NULL.with(Flags::RDONLY))),
         Some(IterArg::Value) => return done(Arg::Buffer(Flags::MAYBE_NULL)),
         Some(IterArg::OrNull | IterArg::TrustedOrNull) | None => {}
     }
@@ -185,7 +185,7 @@ fn pointer(
         return done(Arg::Scalar);
     }
     let known = match known {
-        Some(IterArg::TrustedOrNull) => Some((Flags::TRUSTED | Flags::MAYBE_NULL, false)),
+        Some(IterArg::TrustedOrNull) => Some((Flags::TRUSTED.with(Flags::MAYBE_NULL), false)),
         Some(_) => Some((Flags::MAYBE_NULL, false)),
         None => marked(attach, index),
     };
@@ -194,18 +194,21 @@ fn pointer(
     }
     let mut flags = if trusted(setting, attach) { Flags::TRUSTED } else { Flags::NONE };
     if param.is_some_and(|param| param.name.ends_with("__nullable")) {
-        flags |= Flags::MAYBE_NULL;
+        flags = flags.with(Flags::MAYBE_NULL);
     }
     let mut error = false;
     if attach.kind == AttachKind::Tracepoint
         && let Some(row) = tracepoint(attach.name)
     {
         if row.null.iter().any(|null| u32::from(*null) == index) {
-            flags |= Flags::MAYBE_NULL;
+            flags = flags.with(Flags::MAYBE_NULL);
         }
         error = row.error.iter().any(|error| u32::from(*error) == index);
     }
-    flags |= walk::tag(btf, behind.to) & (Flags::USER | Flags::PERCPU);
+    let tag = walk::tag(btf, behind.to);
+    if tag != Flags::RCU {
+        flags = flags.with(tag);
+    }
     if !is_composite(btf, target) {
         let func = attach.name.to_owned();
         return Err(Types::ArgNotStruct { func, index, kind: kind_name(btf, target) });
@@ -219,7 +222,7 @@ fn marked(attach: &Attach<'_>, index: u32) -> Option<(Flags, bool)> {
     let AttachKind::Operation { args, .. } = &attach.kind else { return None };
     let mark = args.get(index as usize)?;
     match (mark.nullable, mark.referenced) {
-        (true, _) => Some((Flags::TRUSTED | Flags::MAYBE_NULL, false)),
+        (true, _) => Some((Flags::TRUSTED.with(Flags::MAYBE_NULL), false)),
         (false, true) => Some((Flags::TRUSTED, true)),
         (false, false) => None,
     }
@@ -228,7 +231,7 @@ fn marked(attach: &Attach<'_>, index: u32) -> Option<(Flags, bool)> {
 /// The struct that a pointer is known to be to: operations of congestion control have sockets of TCP.
 fn of_kind(attach: &Attach<'_>, target: TypeId, flags: Flags) -> TypeId {
     let AttachKind::Operation { row, .. } = &attach.kind else { return target };
-    let plain = flags.without(Flags::TRUSTWORTHY) == Flags::NONE;
+    let plain = flags.without(walk::TRUSTWORTHY) == Flags::NONE;
     let larger = row.sock_is.filter(|_| plain && attach.btf.name(target) == "sock");
     larger.and_then(|name| attach.btf.find(name, Kind::Struct)).unwrap_or(target)
 }

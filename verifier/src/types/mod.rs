@@ -5,7 +5,7 @@
 
 pub mod attach;
 pub mod context;
-mod flags;
+pub mod func_args;
 pub mod map_compat;
 pub mod record;
 pub mod walk;
@@ -14,16 +14,7 @@ use std::borrow::Cow;
 
 use skep_btf::{Btf, Kind, TypeId};
 
-pub use flags::Flags;
-
-/// Whose types an id is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The kernel's.
-    Kernel,
-    /// The program's own.
-    Program,
-}
+pub use crate::state::{Flags, TypesOf};
 
 /// The name of a type as the kernel's messages have it where they say so of a type without a name.
 pub(crate) fn shown(name: &str) -> Cow<'_, str> {

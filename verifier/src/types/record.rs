@@ -10,7 +10,7 @@ use skep_linux::{SpecialKind, Target};
 use skep_program::special::{FieldError, Place, fields, tagged_pointer};
 use skep_program::{Holds, MapDef};
 
-use super::Side;
+use super::TypesOf;
 
 /// A field that the kernel treats by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ pub enum Link {
     /// Of a pointer: the struct that it points to.
     Pointee {
         /// Whose struct.
-        side: Side,
+        types: TypesOf,
         /// Its id there.
         id: TypeId,
     },
@@ -156,8 +156,8 @@ impl Record {
     pub fn check_links(&self, btf: &Btf, metas: &Metas) -> Result<(), RecordError> {
         for field in &self.fields {
             match field.to {
-                Link::Pointee { side, id } if field.kind == SpecialKind::Uptr => {
-                    let size = if side == Side::Program { btf.size_of(id).unwrap_or(0) } else { 0 };
+                Link::Pointee { types, id } if field.kind == SpecialKind::Uptr => {
+                    let size = if types == TypesOf::Program { btf.size_of(id).unwrap_or(0) } else { 0 };
                     match size {
                         0 => return Err(RecordError::NotOfUser(btf.name(id).to_owned())),
                         1..=PAGE => {}
@@ -182,12 +182,12 @@ impl Record {
 fn pointee(btf: &Btf, id: TypeId, kind: SpecialKind, target: &Target) -> Result<Link, RecordError> {
     let kernel = target.btf().ok_or(RecordError::NoKernelTypes)?;
     let name = btf.name(id);
-    let Some(found) = kernel.find(name, Kind::Struct) else { return Ok(Link::Pointee { side: Side::Program, id }) };
+    let Some(found) = kernel.find(name, Kind::Struct) else { return Ok(Link::Pointee { types: TypesOf::Program, id }) };
     let held = kernel_object(name).is_some_and(|row| row.in_maps && target.since(row.since));
     if kind == SpecialKind::KptrRef && !held {
         return Err(RecordError::NotHeld(name.to_owned()));
     }
-    Ok(Link::Pointee { side: Side::Kernel, id: found })
+    Ok(Link::Pointee { types: TypesOf::Kernel, id: found })
 }
 
 /// The program's structs that have special fields of their own, found in one pass over its types.

@@ -215,7 +215,7 @@ impl Walk {
         let loose = if self.loose { Flags::UNTRUSTED } else { Flags::NONE };
         Found::Pointer(Pointer {
             to: target,
-            flags: loose | tag(btf, to),
+            flags: loose.with(tag(btf, to)),
             field: if field.is_empty() { "(anon)" } else { field },
         })
     }
@@ -251,15 +251,18 @@ pub(super) fn tag(btf: &Btf, to: TypeId) -> Flags {
     }
 }
 
+/// Marks of pointers that the kernel trusts.
+pub(super) const TRUSTWORTHY: Flags = Flags::ALLOC.with(Flags::TRUSTED).with(Flags::NON_OWNING);
+
 /// Whether a pointer with these marks is one that the kernel trusts; `referenced`: the program holds a reference to what it points to.
 pub fn is_trusted(flags: Flags, referenced: bool) -> bool {
-    referenced || flags.has_any(Flags::TRUSTWORTHY) && flags.without(Flags::TRUSTWORTHY) == Flags::NONE
+    referenced || flags.any(TRUSTWORTHY) && flags.without(TRUSTWORTHY) == Flags::NONE
 }
 
 /// What a pointer that was loaded through another is marked with. `from` is the struct that it was loaded from, `through` the marks of
 /// the pointer to that, `trusted` whether [`is_trusted`] says so of it, `rcu_section` whether what RCU guards stays where it is.
 pub fn trust(btf: &Btf, from: TypeId, found: &Pointer<'_>, through: Flags, trusted: bool, rcu_section: bool) -> Flags {
-    const LOST: Flags = Flags::TRUSTWORTHY.with(Flags::RCU);
+    const LOST: Flags = TRUSTWORTHY.with(Flags::RCU);
     if through.has(Flags::UNTRUSTED) {
         return Flags::UNTRUSTED;
     }
@@ -268,24 +271,24 @@ pub fn trust(btf: &Btf, from: TypeId, found: &Pointer<'_>, through: Flags, trust
     }
     let listed = |trust| is_listed(btf, from, found, trust);
     if listed(Trust::Trusted) {
-        return found.flags | Flags::TRUSTED;
+        return found.flags.with(Flags::TRUSTED);
     }
     if listed(Trust::TrustedOrNull) {
-        return found.flags | Flags::TRUSTED | Flags::MAYBE_NULL;
+        return found.flags.with(Flags::TRUSTED).with(Flags::MAYBE_NULL);
     }
     if !rcu_section || through.has(Flags::MAYBE_NULL) {
         return Flags::UNTRUSTED;
     }
     if listed(Trust::Rcu) {
-        return found.flags | Flags::RCU;
+        return found.flags.with(Flags::RCU);
     }
     if listed(Trust::RcuOrNull) {
-        return found.flags.without(Flags::UNTRUSTED) | Flags::RCU | Flags::MAYBE_NULL;
+        return found.flags.without(Flags::UNTRUSTED).with(Flags::RCU).with(Flags::MAYBE_NULL);
     }
     if found.flags.has(Flags::RCU) {
-        return found.flags | Flags::MAYBE_NULL;
+        return found.flags.with(Flags::MAYBE_NULL);
     }
-    if found.flags.has_any(Flags::PERCPU | Flags::USER) { found.flags } else { found.flags.without(LOST) }
+    if found.flags.any(Flags::PERCPU.with(Flags::USER)) { found.flags } else { found.flags.without(LOST) }
 }
 
 /// Whether a field is in one of the kernel's lists of trusted fields.

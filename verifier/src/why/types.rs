@@ -85,6 +85,49 @@ pub enum Types {
     VoidParam(String),
     #[error("The function {0} with variable args is unsupported.")]
     Variadic(String),
+    // Functions of the program.
+    #[error("Global functions need valid BTF")]
+    NoFunctionTypes,
+    #[error("BTF of func#{0} doesn't point to KIND_FUNC")]
+    FunctionType(usize),
+    #[error("Invalid type of function {0}()")]
+    FunctionProto(String),
+    #[error("Global function {name}() with {count} > {most} args. Buggy compiler.")]
+    ManyArgs { name: String, count: usize, most: usize },
+    #[error("Global function {0}() doesn't return scalar. Only those are supported.")]
+    ReturnsNoScalar(String),
+    #[error("arg#{0} type tag is not supported in static functions")]
+    ArgTagStatic(usize),
+    #[error("arg#{0} has unsupported set of tags")]
+    ArgTagUnknown(usize),
+    #[error("arg#{0} has invalid combination of tags")]
+    ArgTags(usize),
+    #[error("arg#{0} untrusted cannot be combined with any other tags")]
+    ArgUntrusted(usize),
+    #[error("arg#{0} arena cannot be combined with any other tags")]
+    ArgArena(usize),
+    #[error("arg#{0} has pointer tag, but is not a pointer type")]
+    ArgTagNoPointer(usize),
+    #[error("arg#{number} has type {kind} '{name}', but only struct or primitive types are allowed")]
+    ArgUntrustedKind { number: usize, kind: &'static str, name: String },
+    #[error("arg#{number} reference type('{kind} {name}') candidate matching error: {error}")]
+    ArgMatching { number: usize, kind: &'static str, name: String, error: i32 },
+    #[error("arg#{number} reference type('{kind} {name}') has no matches")]
+    ArgNoMatch { number: usize, kind: &'static str, name: String },
+    #[error("arg#{number} reference type('{kind} {name}') is ambiguous")]
+    ArgAmbiguous { number: usize, kind: &'static str, name: String },
+    #[error("arg#{number} reference type('{kind} {name}') size cannot be determined: {error}")]
+    ArgSizeUnknown { number: usize, kind: &'static str, name: String, error: i32 },
+    #[error("Arg#{number} type {kind} in {func}() is not supported yet.")]
+    ArgKind { number: usize, kind: &'static str, func: String },
+    #[error("arg#{0} type doesn't have a name")]
+    ArgNoName(usize),
+    #[error("arg#{0} should be void pointer")]
+    ArgVoid(usize),
+    #[error("arg#{number} should be `struct {wanted} *`")]
+    ArgStruct { number: usize, wanted: String },
+    #[error("exception cb only supports single integer argument")]
+    ExceptionCallback,
     // Arguments of what a program is attached to.
     #[error("func '{func}' offset {offset} is not multiple of 8")]
     ArgOffset { func: String, offset: i32 },

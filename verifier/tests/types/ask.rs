@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use skep_btf::{Btf, Kind};
+use skep_btf::{Btf, Kind as BtfKind, TypeId};
 use skep_isa::RawInsn;
 use skep_kernel::{Kernel, Load, LoadError, LogLevel};
 use skep_linux::{Arch, ProgType, Release, Target};
 use skep_verifier::Fault;
+use skep_verifier::state::{Flags, Kind, Reg, TypesOf};
 
 /// Whether the kernel can be asked: the rules are those of 6.18. Says why not.
 pub(crate) fn can_ask() -> bool {
@@ -38,7 +39,7 @@ pub(crate) fn host() -> Target {
 
 /// The id of a kernel function.
 pub(crate) fn func(name: &str) -> i32 {
-    vmlinux().find(name, Kind::Func).unwrap_or_else(|| panic!("the kernel has no {name}")).0 as i32
+    vmlinux().find(name, BtfKind::Func).unwrap_or_else(|| panic!("the kernel has no {name}")).0 as i32
 }
 
 pub(crate) const EXIT: RawInsn = insn(0x95, 0, 0, 0, 0);
@@ -158,4 +159,14 @@ impl Random {
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len() as u64) as usize]
     }
+}
+
+/// What the kernel calls a value of a kind with these marks.
+pub(crate) fn named(kind: Kind, flags: Flags) -> String {
+    Reg { flags, ..Reg::pointer(kind) }.type_name()
+}
+
+/// What the kernel calls a pointer to a struct with these marks, before the name of the struct.
+pub(crate) fn pointer_name(flags: Flags) -> String {
+    named(Kind::Btf { types: TypesOf::Kernel, id: TypeId::VOID }, flags)
 }

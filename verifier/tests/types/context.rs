@@ -10,7 +10,7 @@ use skep_verifier::types::attach::target;
 use skep_verifier::types::context::{Arg, argument};
 use skep_verifier::{Options, Setting};
 
-use crate::ask::{Answer, EXIT, Random, ask, can_ask, host, load, said, set, vmlinux};
+use crate::ask::{Answer, EXIT, Random, ask, can_ask, host, load, named, pointer_name, said, set, vmlinux};
 
 /// A kind of program, and what it is attached to.
 #[derive(Clone, Copy)]
@@ -61,8 +61,8 @@ fn ours(btf: &Btf, on: On<'_>, offset: i16, size: u32) -> Said {
             let register = match loaded.arg {
                 Arg::Scalar => "scalar".to_owned(),
                 Arg::ReturnValue => panic!("no hook here"),
-                Arg::Buffer(flags) => flags.label("buf"),
-                Arg::Pointer { to, flags, .. } => flags.label("ptr_") + btf.name(to),
+                Arg::Buffer(flags) => named(skep_verifier::state::Kind::Buf, flags),
+                Arg::Pointer { to, flags, .. } => pointer_name(flags) + btf.name(to),
             };
             let lines = loaded.logged(&attach).map(|lines| lines.to_string()).unwrap_or_default();
             (Ok(register), lines.lines().map(str::to_owned).collect())

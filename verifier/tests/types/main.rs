@@ -2,6 +2,7 @@
 
 mod ask;
 mod context;
+mod func_args;
 mod maps;
 mod record;
 mod walk;

@@ -222,6 +222,6 @@ fn links() {
     let record = metas.get(value).unwrap();
     assert_eq!(record.fields[1].to, Link::Items { item, node: 8 });
     let kernels = target.btf().unwrap().find("task_struct", skep_btf::Kind::Struct).unwrap();
-    assert_eq!(record.fields[2].to, Link::Pointee { side: skep_verifier::types::Side::Kernel, id: kernels });
-    assert_eq!(record.fields[3].to, Link::Pointee { side: skep_verifier::types::Side::Program, id: item });
+    assert_eq!(record.fields[2].to, Link::Pointee { types: skep_verifier::types::TypesOf::Kernel, id: kernels });
+    assert_eq!(record.fields[3].to, Link::Pointee { types: skep_verifier::types::TypesOf::Program, id: item });
 }

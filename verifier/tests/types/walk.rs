@@ -11,7 +11,7 @@ use skep_verifier::types::context::{Arg, argument};
 use skep_verifier::types::walk::{Found, is_trusted, trust, walk};
 use skep_verifier::{Fault, Options, Setting, why::Why};
 
-use crate::ask::{Answer, EXIT, Random, can_ask, func, host, insn, kfunc, load, set, syscall, vmlinux};
+use crate::ask::{Answer, EXIT, Random, can_ask, func, host, insn, kfunc, load, pointer_name, set, syscall, vmlinux};
 use crate::context::{On, on};
 
 /// Reads `size` bytes at `offset` of a struct through a pointer that a cast made.
@@ -171,11 +171,11 @@ fn pointers_of(btf: &Btf, on: On<'_>, from: &Argument, random: &mut Random, wron
         let Ok(Found::Pointer(found)) = walk(btf, to, offset, 8) else { continue };
         // Most are alike; those that are trusted are asked in any case.
         let marks = trust(btf, to, &found, flags, is_trusted(flags, false), rcu);
-        if !marks.has_any(Flags::TRUSTED | Flags::RCU) && random.below(3) != 0 {
+        if !marks.any(Flags::TRUSTED.with(Flags::RCU)) && random.below(3) != 0 {
             continue;
         }
         asked += 1;
-        let ours = marks.label("ptr_") + btf.name(found.to);
+        let ours = pointer_name(marks) + btf.name(found.to);
         let mut insns = vec![load(8, 6, 1, (index * 8) as i16)];
         if nullable {
             insns.extend([insn(0x55, 6, 0, 2, 0), set(0, 0), EXIT]);
