@@ -283,7 +283,7 @@ fn is_dynptr(btf: &Btf, to: TypeId) -> bool {
 }
 
 /// The type of the context of programs of a type: what a table in the kernel's types says.
-fn canonical<'k>(target: &'k Target, prog_type: ProgType) -> Option<(&'k Btf, TypeId)> {
+fn canonical(target: &Target, prog_type: ProgType) -> Option<(&Btf, TypeId)> {
     let btf = target.btf()?;
     let Some(Type::Struct(table)) = btf.get(btf.find("bpf_ctx_convert", Kind::Struct)?) else { return None };
     let (_, member) = table.member_named(&format!("{}_prog", prog_type.name()))?;

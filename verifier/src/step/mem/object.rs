@@ -7,8 +7,8 @@ use skep_linux::{ProgType, gpl_compatible};
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, MapRef, Reg, TypesOf};
+use crate::types::record::Record;
 use crate::types::walk::{Found, Pointer, is_trusted, trust, walk, walk_object};
-use crate::types::{self, record::Record};
 use crate::why::{Mem, Types};
 
 use super::region::Span;
@@ -111,8 +111,7 @@ impl Walk<'_> {
 
     /// How far a pointer that was loaded through another is trusted.
     fn trust_of(&self, reg: &Reg, btf: &Btf, from: TypeId, pointer: &Pointer<'_>) -> Flags {
-        let through = to_types(reg.flags);
-        from_types(trust(btf, from, pointer, through, is_trusted(through, reg.ref_id != 0), self.in_rcu_section()))
+        trust(btf, from, pointer, reg.flags, is_trusted(reg.flags, reg.ref_id != 0), self.in_rcu_section())
     }
 
     /// What RCU guards stays where it is.
@@ -152,37 +151,10 @@ impl Walk<'_> {
         let value = match walk(btf, id, off as u32, size as u32)? {
             Found::Scalar => Reg::UNKNOWN,
             Found::Memory => Reg::pointer(Kind::Mem { size: 0, dynptr: 0 }).flagged(Flags::RDONLY.with(Flags::UNTRUSTED)),
-            Found::Pointer(pointer) => {
-                Reg::pointer(Kind::Btf { types: TypesOf::Kernel, id: pointer.to }).flagged(from_types(pointer.flags))
-            }
+            Found::Pointer(pointer) => Reg::pointer(Kind::Btf { types: TypesOf::Kernel, id: pointer.to }).flagged(pointer.flags),
         };
         let value = if value.maybe_null() { self.maybe_null(value) } else { value };
         self.loaded(access, value);
         Ok(())
     }
-}
-
-const FLAGS: [(Flags, types::Flags); 10] = [
-    (Flags::MAYBE_NULL, types::Flags::MAYBE_NULL),
-    (Flags::RDONLY, types::Flags::RDONLY),
-    (Flags::RINGBUF, types::Flags::RINGBUF),
-    (Flags::USER, types::Flags::USER),
-    (Flags::PERCPU, types::Flags::PERCPU),
-    (Flags::UNTRUSTED, types::Flags::UNTRUSTED),
-    (Flags::TRUSTED, types::Flags::TRUSTED),
-    (Flags::RCU, types::Flags::RCU),
-    (Flags::ALLOC, types::Flags::ALLOC),
-    (Flags::NON_OWNING, types::Flags::NON_OWN_REF),
-];
-
-/// Modifiers as types have them.
-pub(in crate::step) fn to_types(flags: Flags) -> types::Flags {
-    let set = FLAGS.iter().filter(|(flag, _)| flags.has(*flag));
-    set.fold(types::Flags::NONE, |all, (_, flag)| all.with(*flag))
-}
-
-/// Modifiers as registers have them.
-pub(in crate::step) fn from_types(flags: types::Flags) -> Flags {
-    let set = FLAGS.iter().filter(|(_, flag)| flags.has(*flag));
-    set.fold(Flags::NONE, |all, (flag, _)| all.with(*flag))
 }
