@@ -275,7 +275,7 @@ impl Walk<'_> {
     /// Memory of a size that the helper or the map says.
     fn check_fixed_memory(&mut self, called: &mut Called, name: Name, size: u32, access: Use) -> Result<(), Fault> {
         let size = i32::try_from(size).map_err(|_| Fault::bug("a value of more than 2 GiB"))?;
-        if self.memory_arg(name, size, writes(access), false, access == Use::Fill, true)? {
+        if self.check_helper_memory(name, size, writes(access), false, access == Use::Fill, true)? {
             called.fills = Some((name, size));
         }
         Ok(())
@@ -287,7 +287,7 @@ impl Walk<'_> {
         let access = before.ok_or_else(|| Fault::bug("a size of no memory"))?;
         let (mem, size) = (arg_name(index - 1), arg_name(index));
         let raw = access == Use::Fill;
-        called.most_size = self.sized_memory_arg(mem, size, writes(access), zero, raw, true)?;
+        called.most_size = self.check_memory_and_size(mem, size, writes(access), zero, raw, true)?;
         let on_stack = matches!(self.state.reg(mem).kind, Kind::Stack { .. });
         if raw && on_stack && self.state.reg(size).constant().is_some() {
             let bytes = i32::try_from(called.most_size).map_err(|_| Fault::bug("a size beyond the stack"))?;

@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
     pub(super) fn check_key(&mut self, called: &mut Called, name: Name, reg: &Reg) -> Result<(), Fault> {
         let map = self.called_map(called)?;
         let size = i32::try_from(map.key_size).map_err(|_| Fault::bug("a key of more than 2 GiB"))?;
-        self.memory_arg(name, size, false, false, false, true)?;
+        self.check_helper_memory(name, size, false, false, false, true)?;
         if called.row.known_key.contains(map.map_type) {
             called.key = self.known_key(reg, size as usize)?;
         }

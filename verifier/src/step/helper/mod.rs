@@ -131,34 +131,3 @@ impl Walk<'_> {
         self.leave_frame()
     }
 }
-
-/// Memory that the call reaches.
-impl Walk<'_> {
-    /// Memory of a known size. `true`: it is stack that the call fills.
-    fn memory_arg(
-        &mut self,
-        name: Name,
-        size: i32,
-        writes: bool,
-        zero_size: bool,
-        raw: bool,
-        packet_ok: bool,
-    ) -> Result<bool, Fault> {
-        let _ = (name, size, writes, zero_size, raw, packet_ok);
-        Err(Fault::not_modelled("memory that helpers reach"))
-    }
-
-    /// Memory with its size; the largest that it may be.
-    fn sized_memory_arg(
-        &mut self,
-        mem: Name,
-        size: Name,
-        writes: bool,
-        zero_size: bool,
-        raw: bool,
-        packet_ok: bool,
-    ) -> Result<u64, Fault> {
-        let _ = (mem, size, writes, zero_size, raw, packet_ok);
-        Err(Fault::not_modelled("memory that helpers reach"))
-    }
-}

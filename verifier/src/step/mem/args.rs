@@ -173,7 +173,6 @@ impl Walk<'_> {
     }
 
     /// As [`Walk::check_helper_memory`], for as many bytes as `size` may hold at most, which is relied on. Returns this most.
-    #[expect(dead_code, reason = "calls of helpers are the next to come")]
     pub(in crate::step) fn check_memory_and_size(
         &mut self,
         mem: Name,
