@@ -43,7 +43,7 @@ pub struct Reject {
 /// What led to a refusal. Empty where no path is to blame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trail {
-    /// Slots that the path came by, first to last: those that a jump led to or might have led past, and some others.
+    /// The slots that were processed on the way, first to last, the refused one included; of a long path the end.
     pub path: Vec<usize>,
     /// What the readable registers of the current function held, by their numbers.
     pub registers: Vec<(u8, Reg)>,

@@ -9,6 +9,7 @@ mod live;
 mod precise;
 mod scc;
 mod store;
+mod trail;
 mod visited;
 
 use skep_isa::Slot;
@@ -18,7 +19,7 @@ use crate::fault::{At, Fault};
 use crate::prep::Prep;
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
-use crate::state::{Frame, Kind, Linked, NO_CALLSITE, Refs, Reg, State, Step};
+use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
 use crate::step::{Next, Note};
 use crate::why::{Flow, Form};
 
@@ -95,7 +96,7 @@ pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, report: &mut Report) -
     stats.max_states_per_insn = counts.max_states_per_insn;
     stats.stack_depth.clone_from(&walk.stack_depth);
     report.insn_counts = std::mem::take(&mut walk.insn_counts);
-    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, Trail { path: walk.path(), registers: walk.registers() }))
+    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, walk.trail()))
 }
 
 impl<'a> Walk<'a> {
@@ -172,6 +173,8 @@ impl<'a> Walk<'a> {
     fn instruction(&mut self) -> Result<bool, Fault> {
         self.step_open = false;
         let pc = self.pc;
+        self.state.last_pc = self.prev as i32;
+        self.state.pc = pc as u32;
         let Some(slot) = self.prep.code.get(pc) else {
             return Err(Fault::bug("a path leaves the program"));
         };
@@ -186,8 +189,6 @@ impl<'a> Walk<'a> {
         if self.work > self.setting.options.work_limit {
             return Err(Fault::Unknown(Box::new(NotModelled::WorkLimit(u64::from(self.counts.insns)))));
         }
-        self.state.last_pc = self.prev as i32;
-        self.state.pc = pc as u32;
         let marks = self.prep.marks[pc];
         if marks.prune && self.visited()? {
             return Ok(true);
@@ -322,26 +323,6 @@ impl<'a> Walk<'a> {
         if let Some(pending) = self.pending.last_mut() {
             Walk::widen(&self.store.get(id).state, &mut pending.state, last);
         }
-    }
-
-    /// Places where the path came by, first to last, without those that are just the next slot.
-    fn path(&self) -> Vec<usize> {
-        const MOST: usize = 10_000;
-        let mut path = Vec::new();
-        let mut at = Some(&self.state);
-        while let Some(state) = at.filter(|_| path.len() < MOST) {
-            path.extend(state.history.iter().rev().map(|step| step.pc as usize));
-            at = state.parent.map(|id| &self.store.get(id).state);
-        }
-        path.reverse();
-        path
-    }
-
-    /// The readable registers of the current function.
-    fn registers(&self) -> Vec<(u8, Reg)> {
-        let Some(frame) = self.state.frames.last() else { return Vec::new() };
-        let registers = (0..).zip(&frame.regs);
-        registers.filter(|(_, reg)| reg.kind != Kind::NotInit).map(|(number, reg)| (number, *reg)).collect()
     }
 }
 
