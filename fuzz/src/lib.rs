@@ -3,6 +3,8 @@
 //!
 //! *Invariant*: a case is a function of subject, seed number and case number, so that each can be made again by itself.
 //!
+//! Random programs ([`programs`]) are put to the verifier and to the kernel's ([`verdicts`]).
+//!
 //! *Start here*: [`subject`] names what is tested, [`Driver`] runs cases of it in this process; the binary `mutations` runs them in
 //! processes of their own, which may die.
 #![forbid(unsafe_code)]
@@ -11,10 +13,12 @@ pub mod areas;
 mod driver;
 pub mod insn;
 pub mod mutate;
+pub mod programs;
 mod seeds;
 mod subjects;
 mod supervise;
 pub mod text;
+pub mod verdicts;
 
 pub use driver::{Driver, Finding, Problem, Summary};
 pub use seeds::{Seed, Sources};

@@ -1,0 +1,148 @@
+//! One program, two verdicts: skep's and the kernel's.
+
+use std::sync::Arc;
+
+use skep_kernel::{LoadError, Loaded, LogLevel, Map, MapError};
+use skep_linux::Target;
+use skep_program::Program;
+use skep_verifier::{NotModelled, Options, Verdict, verify};
+
+use crate::programs::{Generated, Lines};
+
+/// What a verifier says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// Accepted, after so many instructions.
+    Accept(u64),
+    /// Refused, after so many instructions, with this as its last line.
+    Reject(u64, String),
+    /// No verdict, and why.
+    None(String),
+}
+
+/// How two verdicts differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Difference {
+    /// The kernel refuses, skep accepts.
+    FalseAccept,
+    /// The kernel accepts, skep refuses.
+    FalseReject,
+    /// Both say the same, after other numbers of instructions.
+    Insns,
+    /// Both refuse, in other words.
+    Message,
+    /// skep fails.
+    Bug,
+}
+
+/// Processed instructions of a program that takes long.
+const LONG: u64 = 20_000;
+
+/// Where maps and types of the host are kept between programs.
+#[derive(Debug)]
+pub struct Judges {
+    target: Target,
+    maps: Vec<Arc<Map>>,
+}
+
+impl Judges {
+    /// The kernel of this host, and skep for it.
+    ///
+    /// # Errors
+    /// A map that the kernel does not make.
+    pub fn new(target: Target) -> Result<Judges, MapError> {
+        let maps = crate::programs::maps().iter().map(|map| Map::from_def(map, None).map(Arc::new)).collect::<Result<_, _>>()?;
+        Ok(Judges { target, maps })
+    }
+
+    /// What the kernel says.
+    pub fn kernel(&self, program: &Program) -> Said {
+        match Loaded::with_maps(program, self.maps.clone(), LogLevel::Stats) {
+            Ok(loaded) => Said::Accept(loaded.processed().unwrap_or(0)),
+            Err(error) => match (&error, error.processed()) {
+                (LoadError::Refused { log, .. }, Some(insns)) => Said::Reject(insns, last_words(log)),
+                (other, _) => Said::None(other.to_string()),
+            },
+        }
+    }
+
+    /// What skep says.
+    pub fn skep(&self, program: &Program) -> Said {
+        let report = verify(program, &self.target, &Options { work_limit: 4 * LONG, ..Options::default() });
+        let insns = u64::from(report.stats.insns_processed);
+        match report.verdict {
+            Verdict::Accept => Said::Accept(insns),
+            Verdict::Reject(reject) => Said::Reject(insns, last_words(&reject.why.to_string())),
+            Verdict::Undecided(undecided) => match undecided.what {
+                NotModelled::Bug(what) => Said::None(format!("BUG {what}")),
+                other => Said::None(other.to_string()),
+            },
+        }
+    }
+
+    /// Both, and how they differ. The kernel is not asked about programs that take long.
+    pub fn ask(&self, program: &Program) -> (Said, Said, Option<Difference>) {
+        let skep = self.skep(program);
+        let kernel = match &skep {
+            Said::Accept(insns) | Said::Reject(insns, _) if *insns > LONG => Said::None("takes long".into()),
+            Said::None(why) if why.contains("work limit") => Said::None("takes long".into()),
+            _short => self.kernel(program),
+        };
+        let difference = difference(&kernel, &skep);
+        (kernel, skep, difference)
+    }
+
+    /// The fewest lines that differ in the same way.
+    pub fn minimise(&self, generated: &Generated, wanted: Difference) -> Lines {
+        let differs = |lines: &Lines| generated.with(lines).is_some_and(|program| self.ask(&program).2 == Some(wanted));
+        let mut lines = generated.lines.clone();
+        let mut chunk = (lines.len() / 2).max(1);
+        loop {
+            let mut at = 0;
+            let before = lines.len();
+            while at < lines.len() {
+                let fewer = lines.without(at..at + chunk);
+                if differs(&fewer) {
+                    lines = fewer;
+                } else {
+                    at += chunk;
+                }
+            }
+            if chunk == 1 && lines.len() == before {
+                return lines;
+            }
+            chunk = (chunk / 2).max(1);
+        }
+    }
+}
+
+fn difference(kernel: &Said, skep: &Said) -> Option<Difference> {
+    match (kernel, skep) {
+        (_, Said::None(why)) if why.starts_with("BUG") => Some(Difference::Bug),
+        (Said::None(_), _) | (_, Said::None(_)) => None,
+        (Said::Reject(..), Said::Accept(_)) => Some(Difference::FalseAccept),
+        (Said::Accept(_), Said::Reject(..)) => Some(Difference::FalseReject),
+        (Said::Accept(a), Said::Accept(b)) => (a != b).then_some(Difference::Insns),
+        (Said::Reject(a, said), Said::Reject(b, words)) => match (a == b, said == words) {
+            (false, _) => Some(Difference::Insns),
+            (true, false) => Some(Difference::Message),
+            (true, true) => None,
+        },
+    }
+}
+
+/// The last line before the counts that is no state.
+fn last_words(log: &str) -> String {
+    let words = |line: &&str| !line.trim().is_empty() && !is_count(line) && !is_state(line);
+    log.lines().rev().find(words).unwrap_or_default().trim().to_owned()
+}
+
+fn is_count(line: &str) -> bool {
+    let counts = ["processed ", "stack depth ", "verification time ", "mark_precise: "];
+    counts.iter().any(|count| line.starts_with(count))
+}
+
+/// `cur state: R0=...`, `12: (95) exit` and the like.
+fn is_state(line: &str) -> bool {
+    line.starts_with("cur state:") || line.starts_with("old state:")
+}
