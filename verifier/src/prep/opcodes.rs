@@ -9,6 +9,7 @@ use super::raw::{ATOMIC, class, code, op, pseudo};
 use super::vars::{self, KernelVars};
 use crate::fault::{At, Fault};
 use crate::setting::Setting;
+use crate::types::map_compat;
 use crate::why::Form;
 
 /// By opcode: an instruction that the kernel knows.
@@ -109,6 +110,8 @@ fn used<'a>(setting: &Setting<'a>, named: &mut Named, index: i32) -> Result<&'a 
         if named.maps.len() >= limits::MAX_USED_MAPS {
             return Err(Form::TooManyMaps(limits::MAX_USED_MAPS).into());
         }
+        map_compat::check(setting, map)?;
+        map_compat::check_beside(map, named.maps.iter().map(|other| &*setting.program.maps[*other as usize]))?;
         named.maps.push(index as u32);
     }
     Ok(map)
