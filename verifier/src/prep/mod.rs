@@ -10,6 +10,7 @@ use skep_linux::limits;
 
 use crate::fault::{At, Fault};
 use crate::setting::Setting;
+use crate::types::attach::{self, AttachKind};
 use crate::types::record::Metas;
 use crate::why::Form;
 
@@ -145,6 +146,7 @@ pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
     infos::check_lines(program, &subprogs)?;
     let opcodes::Named { maps, vars } = opcodes::check(setting)?;
     let mut marks = cfg::check(setting, &kfuncs, &mut subprogs, exception_callback)?;
+    check_target(setting, &subprogs)?;
     let postorder = loops::find(&program.insns, &mut subprogs, &mut marks);
     live::find(setting, &kfuncs, &postorder, &mut marks);
     fastcall::mark(setting, &kfuncs, &mut subprogs, &mut marks);
@@ -160,4 +162,17 @@ fn check_length(setting: &Setting<'_>) -> Result<(), At> {
         return Err(At::whole(Form::Length { count, most }));
     }
     Ok(())
+}
+
+/// What the program is attached to must be there, and it must not leave with references that it was given.
+fn check_target(setting: &Setting<'_>, subprogs: &[Subprog]) -> Result<(), At> {
+    let target = attach::target(setting).map_err(At::whole)?;
+    let given = match target.map(|target| target.kind) {
+        Some(AttachKind::Operation { args, .. }) => args.iter().any(|arg| arg.referenced),
+        _ => false,
+    };
+    match subprogs.iter().find(|subprog| given && subprog.has_tail_call) {
+        Some(subprog) => Err(At::slot(subprog.slots.start, Form::ReferenceTailCall)),
+        None => Ok(()),
+    }
 }

@@ -105,6 +105,8 @@ pub enum Form {
     #[error("ldimm64 unable to resolve the size of type '{0}': -22")]
     VarSize(String),
 
+    #[error("program with __ref argument cannot tail call")]
+    ReferenceTailCall,
     #[error("tail_calls are not allowed when call stack of previous frames is {0} bytes. Too large")]
     StackBeforeTailCall(u32),
     #[error("stack size of subprog {subprog} is {depth}. Too large")]
