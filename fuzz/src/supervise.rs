@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::driver::{Driver, Finding, LONGEST, Problem, Summary};
 use crate::subjects::Subject;
@@ -58,8 +58,9 @@ fn resident() -> u64 {
 /// Where the limit cannot be set or nobody reads.
 pub fn work(plan: &Plan, subject: &dyn Subject, address_space: u64, out: &mut impl Write) -> std::io::Result<()> {
     if address_space != 0 {
-        let limit = Rlimit { current: Some(address_space), maximum: Some(address_space) };
-        setrlimit(Resource::As, limit)?;
+        // A stricter limit that is in force stays: nobody may lift it.
+        let least = getrlimit(Resource::As).maximum.map_or(address_space, |most| most.min(address_space));
+        setrlimit(Resource::As, Rlimit { current: Some(least), maximum: Some(least) })?;
     }
     let driver = Driver::new(&plan.subject, subject, plan.seed);
     let mut summary = Summary::default();

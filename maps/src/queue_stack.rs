@@ -41,6 +41,20 @@ impl QueueStack {
         })
     }
 
+    /// All values, in the order in which they were pushed.
+    pub fn values(&self) -> Vec<Vec<u8>> {
+        let (head, tail) = &*self.ends();
+        let mut values = Vec::new();
+        let mut index = *tail;
+        while index != *head {
+            let mut value = vec![0; self.base.def().value_size as usize];
+            self.values.read(&self.base, index as usize, 0, &mut value);
+            values.push(value);
+            index = self.after(index);
+        }
+        values
+    }
+
     fn ends(&self) -> MutexGuard<'_, (u32, u32)> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -143,12 +143,31 @@ fn typed_untyped_and_per_cpu_values() {
     let text = passes(&args);
     assert!(text.contains("  [{.mark = 1, .port = 2, .action = 3}] = {.mark = 4, .port = 9, .action = 6}\n"), "{text}");
     assert!(text.contains("  [1] = hex:010203040506\n") && text.contains("  [1] cpu 1 = 8\n"), "{text}");
+    assert!(
+        text.contains("map untyped: 4 entries\n  [1] = ") && text.contains("feffffffffff\n  and 1 entry of zeros\n"),
+        "{text}"
+    );
 
     // What was shown can be read again.
     let file = Scratch::new("maps.json", answers[1].to_string().as_bytes());
     let dumps = ["--dump", "rules", "--dump", "untyped", "--dump", "per_cpu"];
     let again = [&["world", "--packet", FRAME, "--cpus", "2", "--maps", file.path()][..], &dumps].concat();
     assert_eq!(json(&[&["run", &own("inputs")][..], &again].concat()).1[1], answers[1]);
+}
+
+#[test]
+fn queues_and_stacks_have_no_keys() {
+    let run = |args: &[&str]| json(&[&["run", &own("kinds"), "use_hash", "--packet", FRAME][..], args].concat()).1;
+    let dumps = ["--dump", "queue", "--dump", "stack"];
+    let pushed = ["--map", "queue[]=1", "--map", "queue[]=2", "--map", "stack[]=3", "--map", "stack[]=4"];
+    let answer = run(&[&pushed[..], &dumps].concat()).last().unwrap().clone();
+    assert_eq!(answer["maps"], json!({ "queue": [{ "value": 1 }, { "value": 2 }], "stack": [{ "value": 3 }, { "value": 4 }] }));
+
+    // What was shown can be read again, and comes back in the same order.
+    let file = Scratch::new("queues.json", answer.to_string().as_bytes());
+    assert_eq!(run(&[&["--maps", file.path()][..], &dumps].concat()).last().unwrap(), &answer);
+    let text = passes(&[&["run", &own("kinds"), "use_hash", "--packet", FRAME][..], &pushed, &dumps].concat());
+    assert!(text.contains("map queue: 2 entries\n  1\n  2\nmap stack: 2 entries\n  3\n  4\n"), "{text}");
 }
 
 #[test]

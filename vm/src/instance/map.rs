@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skep_btf::value::{SetError, ValueError};
 use skep_btf::{Btf, Layout, Literal, Type, TypeId, Value};
 use skep_linux::Errno;
-use skep_maps::{Map, RingBuf};
+use skep_maps::{Map, QueueStack, RingBuf};
 use skep_program::MapDef;
 
 /// A map, shared with the instances that use it.
@@ -120,11 +120,15 @@ impl MapRef {
         }
     }
 
-    /// All keys and values, in the map's own order.
+    /// All keys and values, in the map's own order. Queues and stacks have no keys; their values come in the order in which they were
+    /// pushed.
     ///
     /// # Errors
     /// What the system calls answer.
     pub fn entries(&self) -> Result<Vec<MapEntry>, MapError> {
+        if let Some(values) = self.map.as_any().downcast_ref::<QueueStack>().map(QueueStack::values) {
+            return Ok(values.into_iter().map(|value| (Vec::new(), value)).collect());
+        }
         let mut entries = Vec::new();
         let mut key = match self.map.next_key(None) {
             Ok(key) => key,

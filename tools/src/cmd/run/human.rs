@@ -298,19 +298,29 @@ fn shown(field: &Field) -> String {
     }
 }
 
-/// Writes what maps hold.
+/// Writes what maps hold. Of arrays, entries that are all 0 are counted, unless there is but one.
 pub(super) fn dumps(out: &mut dyn Write, dumps: &[Dump]) -> io::Result<()> {
+    let entries = |count: usize| if count == 1 { "entry" } else { "entries" };
     for dump in dumps {
         let count = dump.entries.len();
-        writeln!(out, "map {BOLD}{}{BOLD:#}: {count} {}", dump.name, if count == 1 { "entry" } else { "entries" })?;
+        writeln!(out, "map {BOLD}{}{BOLD:#}: {count} {}", dump.name, entries(count))?;
+        let mut zeros = 0;
         for entry in &dump.entries {
-            let key = shown(&entry.key);
+            if dump.full && count > 1 && entry.is_zero() {
+                zeros += 1;
+                continue;
+            }
+            let key = entry.key.as_ref().map(|key| format!("[{}] ", shown(key))).unwrap_or_default();
             for (cpu, value) in entry.values.iter().enumerate() {
                 match entry.per_cpu {
-                    true => writeln!(out, "  [{key}] cpu {cpu} = {}", shown(value))?,
-                    false => writeln!(out, "  [{key}] = {}", shown(value))?,
+                    true => writeln!(out, "  {key}cpu {cpu} = {}", shown(value))?,
+                    false if key.is_empty() => writeln!(out, "  {}", shown(value))?,
+                    false => writeln!(out, "  {key}= {}", shown(value))?,
                 }
             }
+        }
+        if zeros > 0 {
+            writeln!(out, "  and {zeros} {} of zeros", entries(zeros))?;
         }
     }
     Ok(())

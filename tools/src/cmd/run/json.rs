@@ -155,12 +155,19 @@ fn effect(effect: &Effect) -> Json {
 
 /// What maps hold, in the form that `--maps` reads.
 pub(super) fn dumps(dumps: &[Dump]) -> Json {
-    let entry = |entry: &Shown| match (entry.per_cpu, &entry.values[..]) {
-        (false, [only]) => json!({ "key": entry.key.json(), "value": only.json() }),
-        (_, values) => {
-            let values = values.iter().enumerate().map(|(cpu, value)| json!({ "cpu": cpu, "value": value.json() }));
-            json!({ "key": entry.key.json(), "values": values.collect::<Vec<_>>() })
+    let entry = |entry: &Shown| {
+        let mut json = Map::new();
+        if let Some(key) = &entry.key {
+            json.insert("key".into(), key.json());
         }
+        match (entry.per_cpu, &entry.values[..]) {
+            (false, [only]) => json.insert("value".into(), only.json()),
+            (_, values) => {
+                let values = values.iter().enumerate().map(|(cpu, value)| json!({ "cpu": cpu, "value": value.json() }));
+                json.insert("values".into(), values.collect())
+            }
+        };
+        Json::Object(json)
     };
     let maps = dumps.iter().map(|dump| (dump.name.clone(), Json::Array(dump.entries.iter().map(entry).collect())));
     json!({ "maps": maps.collect::<Map<_, _>>() })

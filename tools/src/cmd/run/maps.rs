@@ -194,13 +194,21 @@ pub(super) struct Dump {
     pub(super) name: String,
     /// Keys and values.
     pub(super) entries: Vec<Shown>,
+    /// Whether all keys are there from the start: an entry that is all 0 says nothing.
+    pub(super) full: bool,
 }
 
-/// A key and its value, or its values by CPU.
+/// A key and its value, or its values by CPU. Without a key if the map has none.
 pub(super) struct Shown {
-    pub(super) key: Field,
+    pub(super) key: Option<Field>,
     pub(super) values: Vec<Field>,
     pub(super) per_cpu: bool,
+}
+
+impl Shown {
+    pub(super) fn is_zero(&self) -> bool {
+        self.values.iter().all(Field::is_zero)
+    }
 }
 
 /// Bytes, and what they are by their type.
@@ -223,7 +231,7 @@ impl Field {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.bytes.iter().all(|byte| *byte == 0)
     }
 }
@@ -233,8 +241,8 @@ fn indexed(map: &MapRef) -> bool {
     skep_linux::map(map.def().map_type).is_some_and(|row| row.key == Size::OneOf(&[4]))
 }
 
-/// The entries of a map. Of `all`, entries of arrays that are all zero are left out.
-fn dump_one(map: &MapRef, all: bool) -> Result<Dump, Wrong> {
+/// The entries of a map.
+fn dump_one(map: &MapRef) -> Result<Dump, Wrong> {
     let types = typed(map.def());
     let mut entries = Vec::new();
     for (key, value) in map.entries()? {
@@ -245,37 +253,37 @@ fn dump_one(map: &MapRef, all: bool) -> Result<Dump, Wrong> {
                 .collect(),
             false => vec![Field::new(types.btf, types.value, value)],
         };
-        if all && values.iter().all(Field::is_zero) {
-            continue;
-        }
         let mut key = Field::new(types.btf, types.key, key);
         if let (None, true, Ok(index)) = (&key.value, indexed(map), <[u8; 4]>::try_from(&key.bytes[..])) {
             key.value = Some(Value::Unsigned(u32::from_le_bytes(index).into()));
         }
+        let key = (map.def().key_size > 0).then_some(key);
         entries.push(Shown { key, values, per_cpu: per_cpu(map) });
     }
-    Ok(Dump { name: map.def().name.clone(), entries })
+    Ok(Dump { name: map.def().name.clone(), entries, full: indexed(map) })
 }
 
-/// Whether user space can walk over the map and look values up.
+/// Whether user space can get at all that the map holds.
 fn listed(map: &MapRef) -> bool {
-    skep_linux::map(map.def().map_type).is_some_and(|row| row.user.next_key && row.user.lookup)
+    let walked = skep_linux::map(map.def().map_type).is_some_and(|row| row.user.next_key && row.user.lookup);
+    walked || matches!(map.def().map_type, MapType::Queue | MapType::Stack)
 }
 
-/// `--dump NAME`, `--dump all`.
+/// `--dump NAME`, `--dump all`: of all maps, those that hold something beside zeros, and of arrays, the entries that do.
 pub(super) fn dump(instance: &Instance, names: &[String]) -> Result<Vec<Dump>, Wrong> {
     let mut dumps = Vec::new();
     for name in names {
         match name.as_str() {
             "all" => {
                 for map in instance.maps().filter(listed).filter(|map| !map.def().frozen) {
-                    let dump = dump_one(&map, true)?;
+                    let mut dump = dump_one(&map)?;
+                    dump.entries.retain(|entry| !(dump.full && entry.is_zero()));
                     if !dump.entries.is_empty() {
                         dumps.push(dump);
                     }
                 }
             }
-            name => dumps.push(dump_one(&instance.map(name)?, false)?),
+            name => dumps.push(dump_one(&instance.map(name)?)?),
         }
     }
     Ok(dumps)
