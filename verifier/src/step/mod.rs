@@ -56,7 +56,7 @@ impl Walk<'_> {
             Insn::LoadWide { dst, value } => self.load_wide(dst, value)?,
             Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off)?,
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off)?,
-            Insn::LoadPacket { index, .. } => self.load_packet(index)?,
+            Insn::LoadPacket { index, .. } => return self.load_packet(index),
             Insn::Store { size, base, off, src } => self.store(size, base, off, src)?,
             Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src)?,
             Insn::Atomic { size, op, base, off, src } => self.atomic(size, op, base, off, src)?,

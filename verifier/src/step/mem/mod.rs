@@ -9,13 +9,14 @@ mod stack;
 mod stack_range;
 
 use skep_isa::{Operand, Reg as Name, Size};
-use skep_linux::ProgType;
 
 use crate::domain::Tnum;
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, Reg};
 use crate::why::{self, Mem};
+
+use super::Next;
 
 /// What an access does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,11 +245,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Loads of packet bytes in network order: a call of a helper in all but name.
-    pub(super) fn load_packet(&mut self, index: Option<Name>) -> Result<(), Fault> {
-        match self.setting.prog_type() {
-            ProgType::SocketFilter | ProgType::SchedCls | ProgType::SchedAct => {}
-            _other => return Err(Mem::NoPacketLoads.into()),
+    /// Loads of packet bytes in network order: a call of a helper in all but name. Bytes that are not there end the function, with 0: in a
+    /// function that was called, both ways are followed.
+    pub(super) fn load_packet(&mut self, index: Option<Name>) -> Result<Next, Fault> {
+        if !self.setting.row.ld_abs {
+            return Err(Mem::NoPacketLoads.into());
         }
         let context = *self.read(Name::R6)?;
         self.check_nothing_held(true, "BPF_LD_[ABS|IND]")?;
@@ -262,7 +263,13 @@ impl Walk<'_> {
         super::call::scratch(self.state.frame_mut());
         let def = self.pc as u32 + 1;
         *self.state.reg_mut(Name::R0) = Reg { subreg_def: def, ..Reg::UNKNOWN };
-        Ok(())
+        let next = self.pc + 1;
+        if self.state.depth() == 0 {
+            return Ok(Next::At(next));
+        }
+        self.fork(next)?;
+        *self.state.reg_mut(Name::R0) = Reg { subreg_def: def, ..Reg::exact(0) };
+        self.leave_frame()
     }
 
     /// The pointer is as the kernel gave it.

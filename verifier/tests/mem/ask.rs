@@ -1,0 +1,110 @@
+//! Programs that are put to skep and to the kernel of this host.
+
+use std::sync::{Arc, OnceLock};
+
+use skep_btf::{Btf, BtfBuilder, IntEncoding, TypeDef, TypeId};
+use skep_isa::asm::kernel::assemble;
+use skep_isa::RawInsn;
+use skep_kernel::{Kernel, LoadError, Loaded, LogLevel};
+use skep_linux::{Arch, ProgType, Release, Target};
+use skep_program::{Func, Program};
+use skep_verifier::{Options, Verdict, verify};
+
+/// Whether the kernel can be asked: the rules are those of 6.18. Says why not.
+pub(crate) fn can_ask() -> bool {
+    if let Err(why) = Kernel::available() {
+        println!("skipped: needs {why}");
+        return false;
+    }
+    if !Kernel::release().starts_with("6.18.") {
+        println!("skipped: needs Linux 6.18");
+        return false;
+    }
+    true
+}
+
+/// This host's kernel.
+fn host() -> &'static Target {
+    static HOST: OnceLock<Target> = OnceLock::new();
+    let read = || {
+        let bytes = std::fs::read("/sys/kernel/btf/vmlinux").expect("a kernel with BTF");
+        let btf = Btf::parse(&bytes).expect("the kernel's BTF");
+        Target::new(Release::new(6, 18), Arch::X86_64).with_btf(Arc::new(btf))
+    };
+    HOST.get_or_init(read)
+}
+
+/// A program of this type.
+pub(crate) fn program(prog_type: ProgType, text: &str) -> Program {
+    Program::bare("test", prog_type, assemble(text).unwrap_or_else(|error| panic!("{error}\n{text}")))
+}
+
+/// The same with types: each function takes a pointer and returns `int`. `starts` are the slots where functions begin.
+pub(crate) fn typed(program: Program, starts: &[usize]) -> Program {
+    let mut types = BtfBuilder::new();
+    let int = types.int("int", 4, IntEncoding::Signed);
+    let pointer = types.ptr(TypeId(0));
+    let proto = types.func_proto(int, &[("ctx", pointer)]);
+    let funcs = starts.iter().enumerate().map(|(number, start)| {
+        let name = format!("f{number}");
+        let id = types.func(&name, proto);
+        Func { start: *start, name, type_id: id.0, global: false }
+    });
+    let funcs = funcs.collect();
+    Program { funcs, btf: Some(Arc::new(types.build().expect("types"))), ..program }
+}
+
+/// What one of the two says: words of a refusal, and processed instructions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The words; `None` if the program is accepted.
+    pub(crate) refusal: Option<String>,
+    /// Processed instructions.
+    pub(crate) insns: u64,
+}
+
+fn skep(program: &Program) -> Answer {
+    let report = verify(program, host(), &Options::default());
+    let refusal = match report.verdict {
+        Verdict::Accept => None,
+        Verdict::Reject(reject) => Some(reject.why.to_string()),
+        Verdict::Undecided(undecided) => Some(format!("undecided at {:?}: {}", undecided.pc, undecided.what)),
+    };
+    Answer { refusal, insns: u64::from(report.stats.insns_processed) }
+}
+
+/// What the kernel says, the words cut to as many lines as `lines`.
+fn kernel(program: &Program, lines: usize) -> (Answer, String) {
+    match Loaded::create(program, LogLevel::States) {
+        Ok(loaded) => (Answer { refusal: None, insns: loaded.processed().unwrap_or(0) }, loaded.log),
+        Err(error) => {
+            let insns = error.processed().unwrap_or(0);
+            let LoadError::Refused { log, errno } = error else { panic!("{error}") };
+            let said = log.lines().take_while(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+            let said: Vec<&str> = said.collect();
+            let words = said[said.len() - lines.min(said.len())..].join("\n");
+            (Answer { refusal: Some(words), insns }, format!("{log}{errno}"))
+        }
+    }
+}
+
+/// Both say the same, down to the words and the number of processed instructions; what they said of it, if not.
+pub(crate) fn differs(program: &Program) -> Option<String> {
+    let ours = skep(program);
+    let lines = ours.refusal.as_ref().map_or(1, |words| words.lines().count());
+    let (theirs, log) = kernel(program, lines);
+    // Where the kernel gives no reason, the last line of its log is about something else.
+    let silent = ours.refusal.as_deref() == Some("") && theirs.refusal.is_some() && ours.insns == theirs.insns;
+    (ours != theirs && !silent).then(|| format!("skep: {ours:?}\nlinux: {theirs:?}\n{log}"))
+}
+
+/// As [`differs`], for a test.
+pub(crate) fn same(program: &Program) {
+    if let Some(difference) = differs(program) {
+        panic!("{}\n{difference}", listing(&program.insns));
+    }
+}
+
+fn listing(insns: &[RawInsn]) -> String {
+    skep_isa::Code::decode(insns).map_or_else(|error| error.to_string(), |code| code.listing().to_string())
+}
