@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use skep_btf::{Btf, BtfBuilder, IntEncoding, TypeDef, TypeId};
+use skep_btf::{Btf, BtfBuilder, IntEncoding, Linkage, TypeDef, TypeId};
 use skep_isa::asm::kernel::assemble;
-use skep_isa::RawInsn;
+use skep_isa::{Code, NoNames};
 use skep_kernel::{Kernel, LoadError, Loaded, LogLevel};
 use skep_linux::{Arch, ProgType, Release, Target};
 use skep_program::{Func, Program};
@@ -44,10 +44,10 @@ pub(crate) fn typed(program: Program, starts: &[usize]) -> Program {
     let mut types = BtfBuilder::new();
     let int = types.int("int", 4, IntEncoding::Signed);
     let pointer = types.ptr(TypeId(0));
-    let proto = types.func_proto(int, &[("ctx", pointer)]);
+    let proto = types.add(TypeDef::FuncProto { ret: int, params: vec![("ctx".to_owned(), pointer)] });
     let funcs = starts.iter().enumerate().map(|(number, start)| {
         let name = format!("f{number}");
-        let id = types.func(&name, proto);
+        let id = types.add(TypeDef::Func { name: name.clone(), proto, linkage: Linkage::Static });
         Func { start: *start, name, type_id: id.0, global: false }
     });
     let funcs = funcs.collect();
@@ -101,10 +101,8 @@ pub(crate) fn differs(program: &Program) -> Option<String> {
 /// As [`differs`], for a test.
 pub(crate) fn same(program: &Program) {
     if let Some(difference) = differs(program) {
-        panic!("{}\n{difference}", listing(&program.insns));
+        let code = Code::decode_each(&program.insns);
+        panic!("{}\n{difference}", code.listing(&NoNames));
     }
 }
 
-fn listing(insns: &[RawInsn]) -> String {
-    skep_isa::Code::decode(insns).map_or_else(|error| error.to_string(), |code| code.listing().to_string())
-}

@@ -1,0 +1,4 @@
+//! Accesses to memory, held against the kernel: verdict, words, and processed instructions.
+
+mod ask;
+mod cases;
