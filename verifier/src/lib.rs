@@ -42,5 +42,6 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
 fn decide(program: &Program, target: &Target, options: &Options, report: &mut Report) -> Result<(), (At, Trail)> {
     let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Trail::default()))?;
     let prep = prep::prepare(&setting).map_err(|at| (at, Trail::default()))?;
-    explore::explore(&setting, &prep, report)
+    let attach = types::attach::target(&setting).map_err(|fault| (At::whole(fault), Trail::default()))?;
+    explore::explore(&setting, &prep, attach.as_ref(), report)
 }

@@ -21,6 +21,7 @@ use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
 use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
 use crate::step::{Next, Note};
+use crate::types::attach::Attach;
 use crate::why::{Flow, Form};
 
 use live::StackLive;
@@ -54,6 +55,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) setting: &'a Setting<'a>,
     /// What was found out before.
     pub(crate) prep: &'a Prep,
+    /// What the program is attached to, where types describe it.
+    pub(crate) attach: Option<&'a Attach<'a>>,
+    /// References that the arguments of the program hold: the number of the argument, and the id.
+    pub(crate) arg_refs: Vec<(u32, u32)>,
     /// The state of the path.
     pub(crate) state: State,
     /// The slot.
@@ -86,8 +91,13 @@ pub(crate) struct Walk<'a> {
 ///
 /// # Errors
 /// The first refusal, and what led to it.
-pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, report: &mut Report) -> Result<(), (At, Trail)> {
-    let mut walk = Walk::new(setting, prep);
+pub(crate) fn explore<'a>(
+    setting: &'a Setting<'a>,
+    prep: &'a Prep,
+    attach: Option<&'a Attach<'a>>,
+    report: &mut Report,
+) -> Result<(), (At, Trail)> {
+    let mut walk = Walk::new(setting, prep, attach);
     let result = walk.all();
     let (counts, stats) = (&walk.counts, &mut report.stats);
     stats.insns_processed = counts.insns;
@@ -100,10 +110,12 @@ pub(crate) fn explore(setting: &Setting<'_>, prep: &Prep, report: &mut Report) -
 }
 
 impl<'a> Walk<'a> {
-    fn new(setting: &'a Setting<'a>, prep: &'a Prep) -> Walk<'a> {
+    fn new(setting: &'a Setting<'a>, prep: &'a Prep, attach: Option<&'a Attach<'a>>) -> Walk<'a> {
         Walk {
             setting,
             prep,
+            attach,
+            arg_refs: Vec::new(),
             state: entry_state(prep, 0, false),
             pc: 0,
             prev: -1,

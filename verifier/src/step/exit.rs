@@ -1,12 +1,13 @@
 //! The end of a function.
 
+use skep_btf::TypeId;
 use skep_isa::Reg as Name;
-use skep_linux::ProgType;
-use skep_linux::programs::Values;
+use skep_linux::{AttachType, ProgType};
 
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{Kind, Reg};
+use crate::state::{Kind, Reg, TypesOf};
+use crate::types::context::{Returns, returns};
 use crate::why::{self, Flow};
 
 use super::Next;
@@ -82,8 +83,15 @@ impl Walk<'_> {
         let frame = self.state.frame();
         let (asynchronous, exception, range) = (frame.in_async_callback, frame.in_exception_callback, frame.callback_range);
         let subprog = frame.subprog > 0;
-        if (!subprog || exception) && self.returns_nothing()? {
-            return Ok(());
+        let may = returns(self.setting, self.attach);
+        if !subprog || exception {
+            match may {
+                Returns::Nothing => return Ok(()),
+                Returns::Pointer(to) if !exception && self.returns_own(to) => {
+                    return self.check_unmodified(self.state.reg(Name::R0), Name::R0);
+                }
+                Returns::Pointer(_) | Returns::Any | Returns::In(_) => {}
+            }
         }
         let r0 = *self.read(Name::R0)?;
         if self.is_guarded_pointer(Name::R0) {
@@ -98,10 +106,23 @@ impl Walk<'_> {
             }
             return Ok(());
         }
-        match self.returned_values()? {
-            None => Ok(()),
-            Some((range, low)) => self.check_returned(&r0, range, low, "At program exit"),
+        // A raw tracepoint by its name may return anything; one by its BTF id may not.
+        if self.setting.prog_type() == ProgType::RawTracepoint && self.setting.program.attach_btf_id.is_none() {
+            return Ok(());
         }
+        // Of what a hook answers, the low half counts.
+        let low = self.setting.prog_type() == ProgType::Lsm && self.setting.attach != AttachType::LsmCgroup;
+        match may {
+            Returns::Any | Returns::Nothing => Ok(()),
+            Returns::In(range) => self.check_returned(&r0, (range.min, range.max), low, "At program exit"),
+            Returns::Pointer(_) => self.check_returned(&r0, (0, 0), false, "At program exit"),
+        }
+    }
+
+    /// The program returns a pointer to this struct, and the reference with it.
+    fn returns_own(&self, to: TypeId) -> bool {
+        let r0 = self.state.reg(Name::R0);
+        r0.kind == Kind::Btf { types: TypesOf::Kernel, id: to } && r0.ref_id != 0
     }
 
     fn check_returned(&mut self, r0: &Reg, range: (i32, i32), low: bool, when: &'static str) -> Result<(), Fault> {
@@ -111,31 +132,7 @@ impl Walk<'_> {
         self.mark_precise(Name::R0)?;
         check_range(r0, range, low, when, "R0")
     }
-
-    /// The hook's function returns nothing: nor need the program.
-    fn returns_nothing(&self) -> Result<bool, Fault> {
-        match self.setting.prog_type() {
-            ProgType::Lsm | ProgType::StructOps => Err(Fault::not_modelled("return values of LSM and struct_ops programs")),
-            _other => Ok(false),
-        }
-    }
-
-    /// Least and most that the program may return, and whether only the low half counts; `None` for anything.
-    fn returned_values(&self) -> Result<Option<Returned>, Fault> {
-        // A raw tracepoint by its name may return anything; one by its BTF id may not.
-        if self.setting.prog_type() == ProgType::RawTracepoint && self.setting.program.attach_btf_id.is_none() {
-            return Ok(None);
-        }
-        match self.setting.row.values(self.setting.attach) {
-            Values::Any => Ok(None),
-            Values::In(range) => Ok(Some(((range.min, range.max), false))),
-            Values::OfHook => Err(Fault::not_modelled("return values of hooks")),
-        }
-    }
 }
-
-/// Least and most, and whether only the low half counts.
-type Returned = ((i32, i32), bool);
 
 /// The number lies in the range.
 pub(super) fn check_range(

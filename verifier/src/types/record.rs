@@ -178,8 +178,11 @@ impl Record {
     }
 }
 
-/// A struct of the kernel of the same name, or else the program's.
-fn pointee(btf: &Btf, id: TypeId, kind: SpecialKind, target: &Target) -> Result<Link, RecordError> {
+/// What a pointer in a value points to: a struct of the kernel of the same name, or else the program's own.
+///
+/// # Errors
+/// A struct that maps cannot hold references to; [`RecordError::NoKernelTypes`].
+pub fn pointee(btf: &Btf, id: TypeId, kind: SpecialKind, target: &Target) -> Result<Link, RecordError> {
     let kernel = target.btf().ok_or(RecordError::NoKernelTypes)?;
     let name = btf.name(id);
     let Some(found) = kernel.find(name, Kind::Struct) else { return Ok(Link::Pointee { types: TypesOf::Program, id }) };

@@ -50,6 +50,9 @@ pub enum Mem {
     #[error("invalid bpf_context access off={off} size={size}")]
     Context { off: i32, size: i32 },
 
+    #[error("invalid bpf_context access off={0}. Reference may already be released")]
+    ReleasedArgument(i32),
+
     // Plain bytes.
     #[error("R{reg} min value is negative, either use unsigned index or do a if (index >=0) check.")]
     NegativeIndex { reg: u8 },
@@ -108,6 +111,17 @@ pub enum Mem {
     PointerMisaligned { field: &'static str, expected: u32, off: u64 },
     #[error("{0} access size must be BPF_DW")]
     PointerSize(&'static str),
+
+    #[error("kptr in map can only be accessed using BPF_MEM instruction mode")]
+    PointerMode,
+    #[error("store to referenced kptr disallowed")]
+    StoresReference,
+    #[error("store to uptr disallowed")]
+    StoresUser,
+    #[error("BPF_ST imm must be 0 when storing to kptr at off={0}")]
+    StoresNumber(u32),
+    #[error("invalid kptr access, R{reg} type={kind} expected={wanted}")]
+    Pointee { reg: u8, kind: String, wanted: String },
 
     // Objects of the kernel.
     #[error("R{reg} invalid {kind} access off={off} size={size}")]

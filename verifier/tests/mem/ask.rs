@@ -105,4 +105,3 @@ pub(crate) fn same(program: &Program) {
         panic!("{}\n{difference}", code.listing(&NoNames));
     }
 }
-

@@ -14,7 +14,10 @@ fn packet_loads_may_end_the_function() {
     }
     let texts = [
         ("r6 = r1\ncall sub\nr0 = 0\nexit\nsub:\nr6 = r1\nr0 = *(u32 *)skb[0]\nr0 = 1\nexit", 4),
-        ("r9 = 7\ncall sub\nif r0 == 1 goto out\nr0 = r9\nout:\nr0 = 0\nexit\nsub:\nr6 = r1\nr0 = *(u8 *)skb[5]\nr0 = 1\nexit", 6),
+        (
+            "r9 = 7\ncall sub\nif r0 == 1 goto out\nr0 = r9\nout:\nr0 = 0\nexit\nsub:\nr6 = r1\nr0 = *(u8 *)skb[5]\nr0 = 1\nexit",
+            6,
+        ),
     ];
     for (text, sub) in texts {
         same(&typed(program(ProgType::SocketFilter, text), &[0, sub]));
@@ -39,11 +42,9 @@ fn map_values() {
     let constants = MapDef { frozen: true, initial: Some(vec![0x81, 2, 3, 4, 5, 6, 7, 0x98]), ..array(RDONLY_PROG, 16, 1) };
     let maps = [
         array(0, 16, 1),
-        array(0, 16, 4),
         array(RDONLY_PROG, 16, 1),
         array(WRONLY_PROG, 16, 1),
         constants.clone(),
-        MapDef { max_entries: 2, ..constants.clone() },
         MapDef { flags: 0, ..constants },
     ];
     let texts = [

@@ -6,6 +6,8 @@ use skep_linux::contexts::{Access as Way, Field, Shape, Yields};
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, Reg, TypesOf};
+use crate::types::attach::Attach;
+use crate::types::context::{Arg, Loaded, Returns, argument, returns};
 use crate::why::Mem;
 
 use super::{Access, Does};
@@ -16,7 +18,7 @@ impl Walk<'_> {
         self.check_unmodified(reg, access.base)?;
         let row = self.setting.context.ok_or_else(|| Fault::not_modelled("the context of a program that replaces a function"))?;
         match row.shape {
-            Shape::BtfArgs => Err(Fault::not_modelled("arguments that types describe")),
+            Shape::BtfArgs => self.access_argument(access),
             Shape::Struct | Shape::Memory => self.access_field(access),
         }
     }
@@ -28,6 +30,42 @@ impl Walk<'_> {
             self.loaded(access, value);
         }
         Ok(())
+    }
+
+    fn access_argument(&mut self, access: &Access) -> Result<(), Fault> {
+        let attach = self.attach.ok_or_else(|| Fault::bug("a program that is attached to nothing"))?;
+        let way = if access.does.writes() { Way::Write } else { Way::Read };
+        let Loaded { arg, index, .. } = argument(self.setting, attach, access.off, access.size.bytes(), way)?;
+        let held = self.arg_refs.iter().find(|(number, _)| *number == index).map(|(_, id)| *id);
+        let value = match arg {
+            Arg::Scalar => Reg::UNKNOWN,
+            Arg::ReturnValue => self.returned_value(attach),
+            Arg::Buffer(flags) => Reg::pointer(Kind::Buf).flagged(flags),
+            Arg::Pointer { to, flags, referenced } => {
+                let ref_id = if referenced { held.unwrap_or(0) } else { 0 };
+                if ref_id != 0 && !self.state.refs.has_pointer(ref_id) {
+                    return Err(Mem::ReleasedArgument(access.off).into());
+                }
+                Reg { ref_id, ..Reg::pointer(Kind::Btf { types: TypesOf::Kernel, id: to }).flagged(flags) }
+            }
+        };
+        if let Does::Load { .. } = access.does {
+            let value = if value.maybe_null() { self.maybe_null(value) } else { value };
+            self.loaded(access, value);
+        }
+        Ok(())
+    }
+
+    /// What a hook that is traced may have returned.
+    fn returned_value(&self, attach: &Attach<'_>) -> Reg {
+        let mut value = Reg::UNKNOWN;
+        if let Returns::In(range) = returns(self.setting, Some(attach)) {
+            let (min, max) = (i64::from(range.min), i64::from(range.max));
+            value.num.low.meet_signed(min, max);
+            value.num.wide.meet_signed(min, max);
+            value.num.sync();
+        }
+        value
     }
 
     /// The field, if the program may reach it so.

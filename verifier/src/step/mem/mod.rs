@@ -229,19 +229,26 @@ impl Walk<'_> {
         Err(Mem::MisalignedPacket { ip_align: IP_ALIGN, var, off: reg.off, at: access.off, size: bytes }.into())
     }
 
-    /// One instruction reaches memory of one kind only, whichever path it is on.
+    /// One instruction reaches memory of one kind only, whichever path it is on. Where `trust_may_differ`, pointers to memory and to structs
+    /// may come together, trusted or not: then the load is one that cannot fault.
     pub(super) fn note_through(&mut self, reg: &Reg, trust_may_differ: bool) -> Result<(), Fault> {
-        let _ = trust_may_differ;
-        let note = &mut self.notes[self.pc];
         let through = (reg.kind, reg.flags);
-        let Some(before) = note.through else {
-            note.through = Some(through);
+        let Some(before) = &mut self.notes[self.pc].through else {
+            self.notes[self.pc].through = Some(through);
             return Ok(());
         };
-        let same = std::mem::discriminant(&before.0) == std::mem::discriminant(&through.0);
-        if !same && (needs_own_access(before.0) || needs_own_access(through.0)) {
+        let same = std::mem::discriminant(&before.0) == std::mem::discriminant(&through.0) && before.1 == through.1;
+        if same || !(needs_own_access(before.0) || needs_own_access(through.0)) {
+            return Ok(());
+        }
+        let guarded = |kind: Kind| matches!(kind, Kind::Mem { .. } | Kind::Btf { .. });
+        if !(trust_may_differ && guarded(before.0) && guarded(through.0)) {
             return Err(Mem::MixedPointers.into());
         }
+        let lasting = |flag: Flags| if before.1.any(flag) || through.1.any(flag) { flag } else { Flags::NONE };
+        let flags = lasting(Flags::UNTRUSTED).with(lasting(Flags::RDONLY));
+        let kind = if matches!(through.0, Kind::Mem { .. }) { through.0 } else { before.0 };
+        *before = (kind, flags);
         Ok(())
     }
 

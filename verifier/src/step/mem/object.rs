@@ -7,6 +7,7 @@ use skep_linux::{ProgType, gpl_compatible};
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, MapRef, Reg, TypesOf};
+use crate::types::attach::AttachKind;
 use crate::types::record::Record;
 use crate::types::walk::{Found, Pointer, is_trusted, trust, walk, walk_object};
 use crate::why::{Mem, Types};
@@ -49,7 +50,7 @@ impl Walk<'_> {
     }
 
     /// The types that an id means.
-    fn types_of(&self, types: TypesOf) -> Result<&'_ Btf, Fault> {
+    pub(super) fn types_of(&self, types: TypesOf) -> Result<&'_ Btf, Fault> {
         let btf = match types {
             TypesOf::Kernel => self.setting.vmlinux(),
             TypesOf::Program => self.setting.program.btf.as_deref(),
@@ -63,7 +64,7 @@ impl Walk<'_> {
         self.check_object_pointer(reg, types, btf.name(id), span)?;
         let alloc = reg.flags.has(Flags::ALLOC);
         if writes && !alloc {
-            return self.write_kernel_object(id, span).map(|()| Reg::UNKNOWN);
+            return self.write_kernel_object(types, id, span).map(|()| Reg::UNKNOWN);
         }
         if alloc && !reg.flags.any(Flags::NON_OWNING.with(Flags::RCU)) && reg.ref_id == 0 {
             return Err(Fault::bug("an object that the program allocated, without a reference"));
@@ -121,10 +122,13 @@ impl Walk<'_> {
     }
 
     /// A store into an object of the kernel: some programs may write some fields.
-    fn write_kernel_object(&self, id: TypeId, span: Span) -> Result<(), Fault> {
-        let _ = (id, span);
-        match self.setting.prog_type() {
-            ProgType::StructOps | ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp => {
+    fn write_kernel_object(&self, types: TypesOf, id: TypeId, span: Span) -> Result<(), Fault> {
+        match (self.setting.prog_type(), self.attach.map(|attach| &attach.kind)) {
+            (ProgType::StructOps, Some(AttachKind::Operation { row, .. })) if types == TypesOf::Kernel => {
+                let _ = (row, id, span);
+                Err(Fault::not_modelled("stores into objects of the kernel"))
+            }
+            (ProgType::StructOps | ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp, _) => {
                 Err(Fault::not_modelled("stores into objects of the kernel"))
             }
             _other => Err(Types::ReadOnly.into()),

@@ -40,9 +40,9 @@ impl Span {
     }
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// The map that a pointer belongs to.
-    pub(super) fn map_of(&self, map: MapRef) -> Result<&'_ MapDef, Fault> {
+    pub(super) fn map_of(&self, map: MapRef) -> Result<&'a MapDef, Fault> {
         self.setting.map(map).ok_or_else(|| Fault::bug("a map that the program does not have"))
     }
 
