@@ -48,7 +48,7 @@ macro_rules! from_family {
     };
 }
 
-from_family!(Form, Flow, Reg, Mem, Call, Types);
+from_family!(Form, Flow, Reg, Mem, Call, Kfunc, Locks, Types);
 
 /// A refusal of a phase that follows no path, and the slot that is to blame.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::prep::Prep;
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
 use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
-use crate::step::{Next, Note};
+use crate::step::{Known, Next, Note};
 use crate::types::attach::Attach;
 use crate::why::{Flow, Form};
 
@@ -71,6 +71,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) stack_depth: Vec<u32>,
     /// Functions that are called, and verified by themselves.
     pub(crate) called: Vec<bool>,
+    /// What is known of functions that are verified by themselves.
+    pub(crate) functions: Vec<Known>,
     /// Functions in which spills around calls marked `bpf_fastcall` are plain spills.
     pub(crate) fastcall_broken: Vec<bool>,
     /// Work so far; see [`crate::Options::work_limit`].
@@ -122,6 +124,7 @@ impl<'a> Walk<'a> {
             notes: vec![Note::default(); prep.code.len()],
             stack_depth: vec![0; prep.subprogs.len()],
             called: vec![false; prep.subprogs.len()],
+            functions: vec![Known::default(); prep.subprogs.len()],
             fastcall_broken: vec![false; prep.subprogs.len()],
             work: 0,
             counts: Counts::default(),
@@ -258,6 +261,14 @@ impl<'a> Walk<'a> {
         if let Some(parent) = state.parent {
             self.store.get_mut(parent).state.branches += 1;
         }
+        self.push_pending(state, pc, prev)
+    }
+
+    /// A path of its own, that begins at a function with nothing but its arguments.
+    pub(crate) fn fork_async(&mut self, subprog: usize, sleepable: bool) -> Result<&mut State, Fault> {
+        let state = entry_state(self.prep, subprog, sleepable);
+        let prev = self.pc as i64;
+        let pc = self.prep.subprogs[subprog].slots.start;
         self.push_pending(state, pc, prev)
     }
 

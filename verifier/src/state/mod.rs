@@ -4,7 +4,7 @@ mod refs;
 mod reg;
 mod stack;
 
-pub use refs::{Ref, RefKind, Refs};
+pub use refs::{LockOwner, Ref, RefKind, Refs};
 pub use reg::{ADD_CONST, DynptrKind, Flags, IrqClass, IterState, Kind, MapRef, Reg, TypesOf};
 pub use stack::{Byte, Slot, Stack, byte_of, slot_of};
 

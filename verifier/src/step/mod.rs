@@ -4,15 +4,18 @@ mod alu;
 mod atomic;
 mod call;
 mod exit;
+mod fields;
 mod global;
 mod helper;
 mod jump;
 mod kfunc;
 mod linked;
+mod lock;
 mod mem;
 mod packet;
 mod pointer;
 mod refs;
+mod slots;
 mod wide;
 
 use skep_isa::{Insn, Operand, Reg as Name};
@@ -21,6 +24,8 @@ use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, MapRef, Reg};
 use crate::why;
+
+pub(crate) use global::Known;
 
 /// Where the path goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

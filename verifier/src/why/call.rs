@@ -70,4 +70,34 @@ pub enum Call {
     TwoReferences { reg: u8, second: u32, first: u32 },
     #[error("func {name}#{id} reference has not been acquired before")]
     NotAcquired { name: &'static str, id: u32 },
+
+    // Functions that are verified by themselves.
+    #[error("global function calls are not allowed while holding a lock,\nuse static function instead")]
+    GlobalUnderLock,
+    #[error(
+        "global functions that may sleep are not allowed in non-sleepable context,\ni.e., in a RCU/IRQ/preempt-disabled section, or in\n\
+         a non-sleepable BPF program context"
+    )]
+    GlobalSleeps,
+    #[error("{}Caller passes invalid args into func#{subprog} ('{name}')", before(why))]
+    GlobalArgs {
+        /// Why the arguments are not taken; nothing, if those of an earlier call were not.
+        why: Option<Box<super::Why>>,
+        subprog: usize,
+        name: String,
+    },
+    #[error("R{0} is not a scalar")]
+    ArgNotScalar(u8),
+    #[error("arg#{0} expects pointer to ctx")]
+    ArgNotContext(usize),
+    #[error("arg#{0} is expected to be non-NULL")]
+    ArgMaybeNull(usize),
+    #[error("R{0} is not a pointer to arena or scalar.")]
+    ArgNotArena(u8),
+    #[error("R{reg} is of type {own} but {wanted} is expected")]
+    ArgStruct { reg: u8, own: String, wanted: String },
+}
+
+fn before(why: &Option<Box<super::Why>>) -> String {
+    why.as_ref().map(|why| format!("{why}\n")).unwrap_or_default()
 }

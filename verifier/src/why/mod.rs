@@ -3,6 +3,8 @@
 mod call;
 mod flow;
 mod form;
+mod kfunc;
+mod locks;
 mod mem;
 mod reg;
 mod types;
@@ -10,6 +12,8 @@ mod types;
 pub use call::Call;
 pub use flow::Flow;
 pub use form::Form;
+pub use kfunc::{Kfunc, Note};
+pub use locks::Locks;
 pub use mem::Mem;
 pub use reg::Reg;
 pub use types::Types;
@@ -30,9 +34,15 @@ pub enum Why {
     /// An access to memory.
     #[error(transparent)]
     Mem(#[from] Mem),
-    /// A call of a helper, of a kernel function or of a function of the program.
+    /// A call of a helper or of a function of the program.
     #[error(transparent)]
     Call(#[from] Call),
+    /// A call of a kernel function.
+    #[error(transparent)]
+    Kfunc(#[from] Kfunc),
+    /// A lock.
+    #[error(transparent)]
+    Locks(#[from] Locks),
     /// The types of an access, an argument or a target.
     #[error(transparent)]
     Types(#[from] Types),
@@ -48,6 +58,8 @@ impl Why {
             Why::Reg(why) => why.into(),
             Why::Mem(why) => why.into(),
             Why::Call(why) => why.into(),
+            Why::Kfunc(why) => why.into(),
+            Why::Locks(why) => why.into(),
             Why::Types(why) => why.into(),
         };
         format!("{family}/{variant}")

@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// What RCU guards stays where it is.
-    pub(super) fn in_rcu_section(&self) -> bool {
+    pub(in crate::step) fn in_rcu_section(&self) -> bool {
         let refs = &self.state.refs;
         refs.rcu_locks > 0 || refs.active_locks > 0 || !self.state.sleepable
     }

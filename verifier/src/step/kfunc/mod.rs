@@ -1,0 +1,253 @@
+//! Calls of kernel functions: whether the program may call one, and what it leaves. A file for arguments, and one for each family of
+//! functions of which the verifier knows more than their types.
+
+mod args;
+mod callback;
+mod graph;
+mod iter;
+mod object;
+mod params;
+mod result;
+mod sections;
+mod variable;
+
+use skep_btf::{Btf, FuncProto, Type, TypeId};
+use skep_isa::Reg as Name;
+use skep_linux::KfuncRow;
+use skep_linux::kfuncs::Role;
+
+use crate::explore::Walk;
+use crate::fault::Fault;
+use crate::state::MapRef;
+use crate::why::Kfunc;
+
+use super::Next;
+use super::call::scratch;
+
+/// A call of a kernel function, and what its arguments say of it.
+#[derive(Debug, Clone)]
+struct Call<'a> {
+    name: &'a str,
+    btf: &'a Btf,
+    proto: FuncProto<'a>,
+    row: &'static KfuncRow,
+    /// The reference that the last argument with one holds.
+    ref_id: u32,
+    /// The argument whose reference is given up.
+    releases: Option<Name>,
+    /// The argument that must be a constant.
+    constant: Option<u64>,
+    /// Bytes that the result points to, if an argument says so, and whether they may only be read.
+    size: Option<u64>,
+    rdonly: bool,
+    /// The map among the arguments, and which lookup it came from.
+    map: Option<(MapRef, u32)>,
+    /// The iterator among the arguments: frame and slot.
+    iter: Option<(usize, usize)>,
+    /// The program's struct of an object among the arguments.
+    object: Option<TypeId>,
+    /// The object is the program's own.
+    owning: bool,
+    /// The items of the list or tree among the arguments.
+    items: Option<graph::Items>,
+    /// The function of the program among the arguments.
+    callback: Option<usize>,
+}
+
+impl Call<'_> {
+    /// The result may be NULL: that of a further reference to an object that the program holds is not.
+    fn may_return_null(&self) -> bool {
+        self.row.ret_null && !(self.row.role == Role::RefcountAcquire && self.owning)
+    }
+}
+
+/// Functions that may be called while a lock is held.
+fn under_lock(row: &KfuncRow) -> bool {
+    match row.role {
+        Role::ListPush
+        | Role::ListPop
+        | Role::ListPeek
+        | Role::RbtreeAdd
+        | Role::RbtreeRemove
+        | Role::RbtreePeek
+        | Role::RbtreeChild
+        | Role::RefcountAcquire
+        | Role::Lock
+        | Role::Unlock
+        | Role::LockIrqSave
+        | Role::UnlockIrqRestore => true,
+        Role::IterNew | Role::IterNext | Role::IterDestroy => row.name.starts_with("bpf_iter_num_"),
+        Role::Plain
+        | Role::ObjNew
+        | Role::ObjDrop
+        | Role::PercpuObjNew
+        | Role::PercpuObjDrop
+        | Role::CastToKernCtx
+        | Role::RdonlyCast
+        | Role::RcuLock
+        | Role::RcuUnlock
+        | Role::PreemptDisable
+        | Role::PreemptEnable
+        | Role::IrqSave
+        | Role::IrqRestore
+        | Role::DynptrFromSkb
+        | Role::DynptrFromSkbMeta
+        | Role::DynptrFromXdp
+        | Role::DynptrSlice
+        | Role::DynptrSliceWritable
+        | Role::DynptrClone
+        | Role::Throw
+        | Role::WqCallback
+        | Role::TaskWork
+        | Role::Trap
+        | Role::ChangesPacket => false,
+    }
+}
+
+impl<'w> Walk<'w> {
+    pub(super) fn call_kfunc(&mut self, id: i32, module: i16) -> Result<Next, Fault> {
+        if id == 0 && module == 0 {
+            return Err(Fault::not_modelled("calls of no kernel function"));
+        }
+        if module != 0 {
+            return Err(Fault::not_modelled("kernel functions of modules"));
+        }
+        let mut call = self.fetch(TypeId(id as u32))?;
+        self.check_modelled(&call)?;
+        match call.row.role {
+            Role::Trap => return Err(Kfunc::Trap.into()),
+            Role::Lock | Role::LockIrqSave => self.fork_at_lock()?,
+            _other => {}
+        }
+        if call.row.destructive && !self.setting.options.privileges.sys_admin {
+            return Err(Kfunc::Destructive.into());
+        }
+        if call.row.sleepable && !self.state.sleepable {
+            return Err(Kfunc::Sleeps(call.name.to_owned()).into());
+        }
+        self.kfunc_args(&mut call)?;
+        self.queue_callbacks(&call)?;
+        self.kfunc_sections(&call)?;
+        if let Some(released) = call.releases {
+            let id = self.state.reg(released).ref_id;
+            if !self.release_reference(id) {
+                return Err(Fault::bug("a reference that is not held"));
+            }
+        }
+        self.give_to_root(&call)?;
+        scratch(self.state.frame_mut());
+        self.kfunc_result(&call)?;
+        if call.row.role == Role::IterNext {
+            self.iter_next(&call)?;
+        }
+        Ok(Next::At(self.pc + 1))
+    }
+
+    /// The function, if the program may call it.
+    fn fetch(&self, id: TypeId) -> Result<Call<'w>, Fault> {
+        let btf = self.setting.vmlinux().ok_or_else(|| Fault::bug("a kernel function without types"))?;
+        let found = self.prep.kfuncs.get(id.0 as i32).ok_or_else(|| Fault::bug("a kernel function that nobody calls"))?;
+        let Some(Type::Func(func)) = btf.get(id) else { return Err(Fault::bug("a kernel function that is none")) };
+        let Some(Type::FuncProto(proto)) = btf.get(func.proto) else { return Err(Fault::bug("a function without a prototype")) };
+        let Some(row) = found.row else {
+            // What the kernel marks as callable and has no row here may or may not be for this program.
+            if btf.decl_tags(id).any(|tag| tag.value == "bpf_kfunc") {
+                return Err(Fault::not_modelled(format!("kernel function {}", func.name)));
+            }
+            return Err(self.refused_call(func.name));
+        };
+        if !found.allowed {
+            return Err(self.refused_call(func.name));
+        }
+        if self.state.refs.active_locks > 0 && !under_lock(row) {
+            return Err(Kfunc::UnderLock.into());
+        }
+        Ok(Call {
+            name: func.name,
+            btf,
+            proto,
+            row,
+            ref_id: 0,
+            releases: None,
+            constant: None,
+            size: None,
+            rdonly: false,
+            map: None,
+            iter: None,
+            object: None,
+            owning: false,
+            items: None,
+            callback: None,
+        })
+    }
+
+    fn refused_call(&self, name: &str) -> Fault {
+        if self.state.refs.active_locks > 0 {
+            return Kfunc::UnderLock.into();
+        }
+        Kfunc::NotAllowed(name.to_owned()).into()
+    }
+
+    fn check_modelled(&self, call: &Call<'_>) -> Result<(), Fault> {
+        match call.row.role {
+            Role::Plain
+            | Role::IterNew
+            | Role::IterNext
+            | Role::IterDestroy
+            | Role::RcuLock
+            | Role::RcuUnlock
+            | Role::PreemptDisable
+            | Role::PreemptEnable
+            | Role::IrqSave
+            | Role::IrqRestore
+            | Role::CastToKernCtx
+            | Role::RdonlyCast
+            | Role::ObjNew
+            | Role::ObjDrop
+            | Role::PercpuObjNew
+            | Role::PercpuObjDrop
+            | Role::RefcountAcquire
+            | Role::ListPush
+            | Role::ListPop
+            | Role::ListPeek
+            | Role::RbtreeAdd
+            | Role::RbtreeRemove
+            | Role::RbtreePeek
+            | Role::RbtreeChild
+            | Role::Lock
+            | Role::Unlock
+            | Role::LockIrqSave
+            | Role::UnlockIrqRestore
+            | Role::WqCallback
+            | Role::TaskWork
+            | Role::Trap => Ok(()),
+            Role::DynptrFromSkb
+            | Role::DynptrFromSkbMeta
+            | Role::DynptrFromXdp
+            | Role::DynptrSlice
+            | Role::DynptrSliceWritable
+            | Role::DynptrClone
+            | Role::Throw
+            | Role::ChangesPacket => Err(Fault::not_modelled(format!("kernel function {}", call.name))),
+        }
+    }
+
+    /// The kernel function that a call instruction at a slot names, as its role.
+    pub(in crate::step) fn kfunc_role(&self, pc: usize) -> Option<Role> {
+        match self.prep.code.insn(pc)? {
+            skep_isa::Insn::Call(skep_isa::Callee::Kfunc { id, module: 0 }) => self.prep.kfuncs.get(id)?.row.map(|row| row.role),
+            _other => None,
+        }
+    }
+
+    /// The path is in the function that compares items of a tree, called with the lock of the tree held.
+    pub(in crate::step) fn in_tree_callback(&self) -> bool {
+        let frame = self.state.frame();
+        self.state.depth() > 0
+            && frame.in_callback
+            && matches!(
+                self.kfunc_role(frame.callsite as usize),
+                Some(Role::RbtreeAdd | Role::RbtreeRemove | Role::RbtreePeek | Role::RbtreeChild)
+            )
+    }
+}
