@@ -21,6 +21,14 @@ fn loads(corpus: &Corpus, set: Set) -> impl Iterator<Item = Load> + '_ {
     corpus.loads(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}")))
 }
 
+fn truth(corpus: &Corpus, set: Set) -> HashMap<String, Truth> {
+    let lines = corpus.truth(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}")));
+    lines.map(|truth| (truth.id.clone(), truth)).collect()
+}
+
+/// The table is the beginning of a log that says what becomes of every instruction after it: where there are more, the kernel takes long.
+const MOST_PROCESSED: u64 = 20_000;
+
 /// A line of the kernel's table of live registers: the loop, the slot, and a bit for each of `r0` to `r9`.
 fn live_line(line: &str) -> Option<(u32, usize, u16)> {
     let (before, after) = line.split_once(": ")?;
@@ -66,9 +74,14 @@ fn live_registers_and_loops_are_the_kernels() {
         Ok(_) | Err(_) => return println!("skipped: needs a kernel of release 6.18"),
     };
     let Some(types) = host.btf().cloned() else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
-    let (mut programs, mut slots, mut wrong) = (0, 0, 0);
+    let (mut programs, mut slots, mut wrong, mut skipped) = (0, 0, 0, 0);
     for set in Set::ALL {
+        let truth = truth(&corpus, set);
         for load in loads(&corpus, set) {
+            if truth[&load.id].processed.unwrap_or(0) > MOST_PROCESSED {
+                skipped += 1;
+                continue;
+            }
             let program = load.retarget(corpus.vmlinux(), &types).unwrap_or_else(|error| panic!("{}: {error}", load.id));
             let log = match Loaded::create(&program, LogLevel::FirstStates) {
                 Ok(loaded) => loaded.log,
@@ -95,7 +108,7 @@ fn live_registers_and_loops_are_the_kernels() {
             }
         }
     }
-    println!("{programs} programs with {slots} instructions; {wrong} programs differ");
+    println!("{programs} programs with {slots} instructions; {wrong} programs differ; {skipped} are long to log");
     assert_eq!(wrong, 0);
     assert!(programs > 1500, "{programs}");
 }
@@ -112,10 +125,12 @@ fn what_is_refused_at_once_is_what_the_kernel_refuses() {
         skep_linux::Target::new(skep_linux::Release::new(6, 18), skep_linux::Arch::X86_64).with_btf(corpus.vmlinux().clone());
     let (mut found, mut missing, mut false_rejects) = (0, Vec::new(), Vec::new());
     for set in Set::ALL {
-        let truth: HashMap<String, Truth> =
-            corpus.truth(set).unwrap().map(|truth| truth.unwrap()).map(|t| (t.id.clone(), t)).collect();
+        let truth = truth(&corpus, set);
         for load in loads(&corpus, set) {
             let truth = &truth[&load.id];
+            if truth.verdict == Verdict::Noload {
+                continue; // the verifier was not asked
+            }
             let options = Options::default();
             let setting = Setting::new(&load.program, &target, &options).unwrap();
             let kernel = (truth.verdict == Verdict::Reject).then(|| last_words(truth.message.as_deref().unwrap_or_default()));
@@ -133,6 +148,6 @@ fn what_is_refused_at_once_is_what_the_kernel_refuses() {
     }
     println!("{found} refusals found, {} missing, {} wrong", missing.len(), false_rejects.len());
     assert!(false_rejects.is_empty());
-    assert!(missing.len() <= 11);
+    assert!(missing.is_empty());
     assert!(found > 0);
 }

@@ -101,6 +101,17 @@ pub enum ValueArg {
     Tested,
 }
 
+/// Addresses in values that a wide load may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectValue {
+    /// None.
+    None,
+    /// In the value of a map of one entry.
+    Only,
+    /// In the pages of an arena, or just behind them.
+    Pages,
+}
+
 /// What must be allowed to the one who makes the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privilege {
@@ -141,8 +152,8 @@ pub struct MapRow {
     pub lookup: Lookup,
     /// What helpers want for a value.
     pub value_arg: ValueArg,
-    /// A wide load may name an address in the value (pseudo 2 and 6).
-    pub direct_value: bool,
+    /// Addresses in values that a wide load may name (pseudo 2 and 6).
+    pub direct_value: DirectValue,
     /// May be the subject of `bpf_for_each_map_elem`.
     pub for_each: bool,
     /// Programs that sleep may use it.
@@ -238,7 +249,7 @@ const BASE: MapRow = MapRow {
     per_cpu: false,
     lookup: Lookup::None,
     value_arg: ValueArg::Memory,
-    direct_value: false,
+    direct_value: DirectValue::None,
     for_each: false,
     in_sleepable: false,
     privilege: Privilege::Nothing,
@@ -265,7 +276,7 @@ const ARRAY: MapRow = MapRow {
     value: Size::Within { min: 1, max: i32::MAX as u32, over: Errno::E2BIG },
     flags: PLAIN_FLAGS | BPF_F_MMAPABLE | BPF_F_INNER_MAP,
     lookup: Lookup::Value,
-    direct_value: true,
+    direct_value: DirectValue::Only,
     for_each: true,
     in_sleepable: true,
     user: ARRAY_OPS,
@@ -348,7 +359,7 @@ pub const MAPS: &[MapRow] = &[
         value: Size::Within { min: 1, max: PER_CPU_MAX, over: Errno::E2BIG },
         flags: ACCESS | PROG_ACCESS,
         per_cpu: true,
-        direct_value: false,
+        direct_value: DirectValue::None,
         ..ARRAY
     },
     MapRow {
@@ -539,7 +550,7 @@ pub const MAPS: &[MapRow] = &[
         flags: BPF_F_MMAPABLE | BPF_F_SEGV_ON_FAULT | BPF_F_NO_USER_CONV,
         required_flags: BPF_F_MMAPABLE,
         extra: true,
-        direct_value: true,
+        direct_value: DirectValue::Pages,
         in_sleepable: true,
         privilege: Privilege::Bpf,
         user: UserOps { lookup: true, ..NO_OPS },

@@ -87,6 +87,8 @@ pub struct ProgRow {
     pub packet_write: bool,
     /// Helpers that may be given packet memory.
     pub packet_args: PacketArgs,
+    /// With these attach types, functions that need much stack have one of their own.
+    pub private_stack: AttachSet,
     /// `BPF_LD_ABS` and `BPF_LD_IND` are allowed.
     pub ld_abs: bool,
     /// May be loaded without `CAP_BPF` where the host lets unprivileged users load programs.
@@ -110,6 +112,7 @@ const BASE: ProgRow = ProgRow {
     packet_access: false,
     packet_write: false,
     packet_args: PacketArgs::Marked,
+    private_stack: AttachSet::NONE,
     ld_abs: false,
     unprivileged: false,
     net_admin: false,
@@ -180,6 +183,7 @@ pub const PROGRAMS: &[ProgRow] = &[
         since: Release::new(4, 1),
         returns: &[within(SESSION, 0, 1)],
         sleepable: Sleepable::If(AttachSet::ALL),
+        private_stack: AttachSet::ALL,
         perfmon: true,
         ..BASE
     },
@@ -203,7 +207,7 @@ pub const PROGRAMS: &[ProgRow] = &[
         net_admin: true,
         ..BASE
     },
-    ProgRow { prog_type: P::Tracepoint, since: Release::new(4, 7), perfmon: true, ..BASE },
+    ProgRow { prog_type: P::Tracepoint, since: Release::new(4, 7), private_stack: AttachSet::ALL, perfmon: true, ..BASE },
     ProgRow {
         prog_type: P::Xdp,
         since: Release::new(4, 8),
@@ -213,7 +217,7 @@ pub const PROGRAMS: &[ProgRow] = &[
         net_admin: true,
         ..BASE
     },
-    ProgRow { prog_type: P::PerfEvent, since: Release::new(4, 9), perfmon: true, ..BASE },
+    ProgRow { prog_type: P::PerfEvent, since: Release::new(4, 9), private_stack: AttachSet::ALL, perfmon: true, ..BASE },
     ProgRow {
         prog_type: P::CgroupSkb,
         since: Release::new(4, 10),
@@ -262,7 +266,14 @@ pub const PROGRAMS: &[ProgRow] = &[
     ProgRow { prog_type: P::SkSkb, since: Release::new(4, 14), packet_access: true, packet_write: true, net_admin: true, ..BASE },
     ProgRow { prog_type: P::CgroupDevice, since: Release::new(4, 15), returns: BOOLEAN, net_admin: true, ..BASE },
     ProgRow { prog_type: P::SkMsg, since: Release::new(4, 17), packet_access: true, packet_write: true, net_admin: true, ..BASE },
-    ProgRow { prog_type: P::RawTracepoint, since: Release::new(4, 17), test_run: true, perfmon: true, ..BASE },
+    ProgRow {
+        prog_type: P::RawTracepoint,
+        since: Release::new(4, 17),
+        test_run: true,
+        private_stack: AttachSet::ALL,
+        perfmon: true,
+        ..BASE
+    },
     ProgRow {
         prog_type: P::CgroupSockAddr,
         since: Release::new(4, 17),
@@ -310,6 +321,7 @@ pub const PROGRAMS: &[ProgRow] = &[
         test_run: true,
         needs_btf_target: true,
         sleepable: Sleepable::If(SLEEPABLE_TRACING),
+        private_stack: AttachSet::ALL.without(only(&[A::TraceIter])),
         perfmon: true,
         ..BASE
     },

@@ -6,22 +6,30 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use skep_isa::Code;
+use skep_linux::limits;
 
 use crate::fault::{At, Fault};
 use crate::setting::Setting;
+use crate::types::attach::{self, AttachKind};
 use crate::types::record::Metas;
+use crate::why::Form;
 
 mod calls;
 mod cfg;
+mod fastcall;
 mod infos;
 mod live;
 mod loops;
+mod opcodes;
 mod raw;
+pub mod stack_depth;
 mod subprogs;
 #[cfg(test)]
 mod tests;
+mod vars;
 
 pub use calls::{KernelFunc, Kfuncs};
+pub use vars::{KernelVar, KernelVars};
 
 /// What later phases know of the program as a whole.
 #[derive(Debug, Clone)]
@@ -36,6 +44,10 @@ pub struct Prep {
     pub postorder: Vec<u32>,
     /// The kernel functions that the program calls.
     pub kfuncs: Kfuncs,
+    /// The kernel variables that its wide loads name.
+    pub vars: KernelVars,
+    /// The maps that it uses, as indices in the order in which its instructions name them.
+    pub maps: Vec<u32>,
     /// The function that `bpf_throw` runs at the end, if the program names one.
     pub exception_callback: Option<usize>,
     /// See [`Prep::objects`].
@@ -93,6 +105,8 @@ pub struct Subprog {
     pub might_sleep: bool,
     /// Spills around calls marked `bpf_fastcall` may lie from here down (bytes from the frame pointer, negative); 0 if there are none.
     pub fastcall_stack: i32,
+    /// The kernel keeps those spills, since some are around calls that it does not replace.
+    pub keep_fastcall_stack: bool,
 }
 
 /// What is known of one slot.
@@ -124,14 +138,41 @@ pub struct Marks {
 /// The first thing that the kernel would refuse.
 pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
     let program = setting.program;
+    check_length(setting)?;
     infos::check_records(program)?;
     let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting)?;
     subprogs::check(&program.insns, &mut subprogs)?;
     infos::check_funcs(program, &subprogs)?;
     infos::check_lines(program, &subprogs)?;
+    let opcodes::Named { maps, vars } = opcodes::check(setting)?;
     let mut marks = cfg::check(setting, &kfuncs, &mut subprogs, exception_callback)?;
+    check_target(setting, &subprogs)?;
     let postorder = loops::find(&program.insns, &mut subprogs, &mut marks);
     live::find(setting, &kfuncs, &postorder, &mut marks);
+    fastcall::mark(setting, &kfuncs, &mut subprogs, &mut marks);
     let code = Code::decode_each(&program.insns);
-    Ok(Prep { code, subprogs, marks, postorder, kfuncs, exception_callback, objects: OnceCell::new() })
+    Ok(Prep { code, subprogs, marks, postorder, kfuncs, vars, maps, exception_callback, objects: OnceCell::new() })
+}
+
+/// The system call refuses programs of no length and of too much, without a word.
+fn check_length(setting: &Setting<'_>) -> Result<(), At> {
+    let count = setting.program.insns.len();
+    let most = if setting.options.privileges.bpf { limits::MAX_INSNS } else { limits::MAX_INSNS_UNPRIVILEGED };
+    if count == 0 || count > most as usize {
+        return Err(At::whole(Form::Length { count, most }));
+    }
+    Ok(())
+}
+
+/// What the program is attached to must be there, and it must not leave with references that it was given.
+fn check_target(setting: &Setting<'_>, subprogs: &[Subprog]) -> Result<(), At> {
+    let target = attach::target(setting).map_err(At::whole)?;
+    let given = match target.map(|target| target.kind) {
+        Some(AttachKind::Operation { args, .. }) => args.iter().any(|arg| arg.referenced),
+        _ => false,
+    };
+    match subprogs.iter().find(|subprog| given && subprog.has_tail_call) {
+        Some(subprog) => Err(At::slot(subprog.slots.start, Form::ReferenceTailCall)),
+        None => Ok(()),
+    }
 }

@@ -8,7 +8,13 @@ pub(super) mod pseudo {
     pub(in crate::prep) const CALL_HELPER: u8 = 0;
     pub(in crate::prep) const CALL_LOCAL: u8 = 1;
     pub(in crate::prep) const CALL_KFUNC: u8 = 2;
+    pub(in crate::prep) const CONST: u8 = 0;
+    pub(in crate::prep) const MAP_FD: u8 = 1;
+    pub(in crate::prep) const MAP_FD_VALUE: u8 = 2;
+    pub(in crate::prep) const BTF_ID: u8 = 3;
     pub(in crate::prep) const FUNC: u8 = 4;
+    pub(in crate::prep) const MAP_INDEX: u8 = 5;
+    pub(in crate::prep) const MAP_INDEX_VALUE: u8 = 6;
 }
 
 /// The low three bits of an opcode; what is none of these jumps.
@@ -25,12 +31,14 @@ pub(super) mod class {
 
 /// The high four bits of opcodes that calculate or jump.
 pub(super) mod op {
+    pub(in crate::prep) const NEG: u8 = 0x80;
     pub(in crate::prep) const MOV: u8 = 0xb0;
     pub(in crate::prep) const END: u8 = 0xd0;
     pub(in crate::prep) const JA: u8 = 0x00;
     pub(in crate::prep) const CALL: u8 = 0x80;
     pub(in crate::prep) const EXIT: u8 = 0x90;
     pub(in crate::prep) const JCOND: u8 = 0xe0;
+    pub(in crate::prep) const LAST_CONDITION: u8 = 0xd0;
 }
 
 /// The high three bits of atomic stores.
@@ -48,6 +56,8 @@ pub(super) mod code {
     pub(in crate::prep) const JA: u8 = 0x05;
     pub(in crate::prep) const JA_LONG: u8 = 0x06;
     pub(in crate::prep) const JCOND: u8 = 0xe5;
+    pub(in crate::prep) const STORE_DW: u8 = 0x7b;
+    pub(in crate::prep) const LOAD_DW: u8 = 0x79;
 }
 
 /// Where execution goes from a slot. Places are those that the fields name, in range or not.

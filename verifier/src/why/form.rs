@@ -77,4 +77,48 @@ pub enum Form {
     ExceptionCallbackFirst,
     #[error("exception callback type id not found in func_info")]
     ExceptionCallbackUnplaced,
+
+    #[error("the program has {count} instructions; it may have 1 to {most}")]
+    Length { count: usize, most: u32 },
+    #[error("BPF_LDX uses reserved fields")]
+    LoadFields,
+    #[error("unknown opcode {0:02x}")]
+    Opcode(u8),
+    #[error("invalid bpf_ld_imm64 insn")]
+    WideHalf,
+    #[error("unrecognized bpf_ld_imm64 insn")]
+    WideKind,
+    #[error("fd {0} is not pointing to valid bpf_map")]
+    MapDescriptor(i32),
+    #[error("The total number of maps per program has reached the limit of {0}")]
+    TooManyMaps(usize),
+    #[error("direct value offset of {0} is not allowed")]
+    ValueFar(u32),
+    #[error("no direct value access support for this map type")]
+    NoDirectValue,
+    #[error("invalid access to map value pointer, value_size={size} off={offset}")]
+    ValueOffset { size: u32, offset: u32 },
+    #[error("ldimm64 insn specifies invalid btf_id {0}.")]
+    VarId(i32),
+    #[error("pseudo btf_id {0} in ldimm64 isn't KIND_VAR or KIND_FUNC")]
+    VarKind(i32),
+    #[error("ldimm64 unable to resolve the size of type '{0}': -22")]
+    VarSize(String),
+
+    #[error("program with __ref argument cannot tail call")]
+    ReferenceTailCall,
+    #[error("tail_calls are not allowed when call stack of previous frames is {0} bytes. Too large")]
+    StackBeforeTailCall(u32),
+    #[error("stack size of subprog {subprog} is {depth}. Too large")]
+    OwnStack { subprog: usize, depth: u32 },
+    #[error("combined stack size of {calls} calls is {depth}. Too large")]
+    CombinedStack { calls: usize, depth: u32 },
+    #[error("bpf_throw kfunc (insn {insn}) cannot be called from callback subprog {subprog}")]
+    ThrowInCallback { insn: usize, subprog: usize },
+    #[error("insn {0} cannot call exception cb directly")]
+    CallsExceptionCallback(usize),
+    #[error("the call stack of {0} frames is too deep !")]
+    TooManyFrames(usize),
+    #[error("cannot tail call within exception cb")]
+    TailCallInExceptionCallback,
 }

@@ -3,6 +3,7 @@
 use skep_linux::contexts::FLOW_KEYS;
 use skep_linux::flags::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 use skep_linux::limits::MAX_VAR_OFF;
+use skep_linux::maps::DirectValue;
 use skep_program::MapDef;
 
 use crate::explore::Walk;
@@ -116,7 +117,7 @@ impl<'a> Walk<'a> {
     /// What lies in a value that never changes.
     fn constant_in_map(&self, map: MapRef, off: i64, size: i32, signed: bool) -> Result<Option<u64>, Fault> {
         let map = self.map_of(map)?;
-        let direct = skep_linux::map(map.map_type).is_some_and(|row| row.direct_value);
+        let direct = skep_linux::map(map.map_type).is_some_and(|row| row.direct_value != DirectValue::None);
         if !direct || !map.frozen || map.flags & BPF_F_RDONLY_PROG == 0 {
             return Ok(None);
         }
