@@ -88,19 +88,30 @@ fn kernel(program: &Program, lines: usize) -> (Answer, String) {
     }
 }
 
-/// Both say the same, down to the words and the number of processed instructions; what they said of it, if not.
-pub(crate) fn differs(program: &Program) -> Option<String> {
+/// What both say of a program.
+pub(crate) struct Compared {
+    /// The kernel takes it.
+    pub(crate) accepted: bool,
+    /// skep does not know.
+    pub(crate) undecided: bool,
+    /// What they say, if it is not the same down to the words and the number of processed instructions.
+    pub(crate) difference: Option<String>,
+}
+
+pub(crate) fn compare(program: &Program) -> Compared {
     let ours = skep(program);
     let lines = ours.refusal.as_ref().map_or(1, |words| words.lines().count());
     let (theirs, log) = kernel(program, lines);
     // Where the kernel gives no reason, the last line of its log is about something else.
     let silent = ours.refusal.as_deref() == Some("") && theirs.refusal.is_some() && ours.insns == theirs.insns;
-    (ours != theirs && !silent).then(|| format!("skep: {ours:?}\nlinux: {theirs:?}\n{log}"))
+    let difference = (ours != theirs && !silent).then(|| format!("skep: {ours:?}\nlinux: {theirs:?}\n{log}"));
+    let undecided = ours.refusal.is_some_and(|words| words.starts_with("undecided"));
+    Compared { accepted: theirs.refusal.is_none(), undecided, difference }
 }
 
-/// As [`differs`], for a test.
+/// Both say the same.
 pub(crate) fn same(program: &Program) {
-    if let Some(difference) = differs(program) {
+    if let Some(difference) = compare(program).difference {
         let code = Code::decode_each(&program.insns);
         panic!("{}\n{difference}", code.listing(&NoNames));
     }

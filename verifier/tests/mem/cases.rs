@@ -75,6 +75,33 @@ fn map_values() {
 }
 
 #[test]
+fn map_values_that_are_looked_up() {
+    if !can_ask() {
+        return;
+    }
+    const RDONLY_PROG: u32 = 1 << 7;
+    let setup = "r6 = r1\n*(u32 *)(r10 -4) = 0\nr1 = map[idx:0]\nr2 = r10\nr2 += -4\ncall 1\n";
+    let bodies = [
+        "r0 = *(u8 *)(r0 +0)",
+        "if r0 == 0 goto out\nr0 = *(u8 *)(r0 +0)\nout:",
+        "if r0 == 0 goto out\nr0 = *(u64 *)(r0 +9)\nout:",
+        "if r0 == 0 goto out\nr1 = *(u32 *)(r6 +0)\nif r1 > 8 goto out\nr0 += r1\nr0 = *(u64 *)(r0 +0)\nout:",
+        "if r0 == 0 goto out\nr1 = *(u32 *)(r6 +0)\nif r1 > 9 goto out\nr0 += r1\nr0 = *(u64 *)(r0 +0)\nout:",
+        "if r0 == 0 goto out\nr1 = *(u32 *)(r6 +0)\nif r1 > 9 goto out\nr0 -= r1\nr0 = *(u64 *)(r0 +0)\nout:",
+        "if r0 == 0 goto out\n*(u64 *)(r0 +0) = r0\nout:",
+    ];
+    let constants = MapDef { frozen: true, initial: Some(vec![1; 16]), ..array(RDONLY_PROG, 16, 1) };
+    let hash = MapDef { map_type: MapType::Hash, ..array(0, 16, 4) };
+    let per_cpu = MapDef { map_type: MapType::PercpuArray, ..array(0, 16, 4) };
+    let frozen = MapDef { frozen: true, ..array(RDONLY_PROG, 16, 3) };
+    for map in [array(0, 16, 1), array(0, 16, 4), constants, hash, per_cpu, frozen] {
+        for body in bodies {
+            same(&with_map(ProgType::SocketFilter, &format!("{setup}{body}\nr0 = 0\nexit"), &map));
+        }
+    }
+}
+
+#[test]
 fn the_stack_at_variable_offsets() {
     if !can_ask() {
         return;

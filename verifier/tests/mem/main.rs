@@ -2,3 +2,4 @@
 
 mod ask;
 mod cases;
+mod random;

@@ -63,7 +63,12 @@ impl Walk<'_> {
         if zero && before == Byte::Spill && slot.is_spilled_scalar() && slot.reg.num.constant() == Some(0) {
             return Ok(true);
         }
+        // What was spilled there is lost as a whole.
         slot.reg = Reg::NOT_INIT;
+        if slot.is_special() {
+            slot.scrub();
+        }
+        let before = slot.bytes[byte_of(off)];
         let stays = zero && before == Byte::Zero;
         if before == Byte::Invalid && !may_read_uninit {
             return Err(Mem::UninitInRange { pc, off }.into());
