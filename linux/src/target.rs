@@ -146,6 +146,8 @@ pub struct Target {
     pub release: Release,
     /// The machine.
     pub arch: Arch,
+    /// CPUs that the machine may have; `None`: as many as the kernel was built for.
+    pub cpus: Option<u32>,
     types: Types,
     /// What was set by hand; for the rest, the recorded kernel is asked.
     kconfig: BTreeMap<String, String>,
@@ -164,7 +166,7 @@ enum Types {
 impl Target {
     /// A kernel of this release on this machine, of whose types and configuration nothing is known.
     pub const fn new(release: Release, arch: Arch) -> Target {
-        Target { release, arch, types: Types::None, kconfig: BTreeMap::new(), recorded: None }
+        Target { release, arch, cpus: None, types: Types::None, kconfig: BTreeMap::new(), recorded: None }
     }
 
     /// A kernel of this release on this machine, with the types, the configuration and the version of the one that is recorded
@@ -199,6 +201,21 @@ impl Target {
     pub fn config(&self, name: &str) -> Option<&str> {
         let given = self.kconfig.get(name);
         given.or_else(|| self.recorded?.config().get(name)).map(String::as_str)
+    }
+
+    /// The same kernel on a machine that may have so many CPUs.
+    pub fn with_cpus(self, cpus: u32) -> Target {
+        Target { cpus: Some(cpus), ..self }
+    }
+
+    /// CPUs that the machine may have.
+    ///
+    /// # Panics
+    /// As [`Target::btf`].
+    pub fn possible_cpus(&self) -> u32 {
+        const MOST: u32 = 8192;
+        let built_for = || self.config("CONFIG_NR_CPUS").and_then(|cpus| cpus.parse().ok());
+        self.cpus.or_else(built_for).unwrap_or(MOST)
     }
 
     /// The same kernel with these types.

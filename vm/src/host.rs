@@ -51,6 +51,13 @@ pub fn host() -> Result<Target, HostError> {
     let text = String::from_utf8_lossy(&read("/proc/sys/kernel/osrelease")?).trim().to_owned();
     let version: Version = text.parse()?;
     let target = Target::new(version.release, arch).with_kconfig("LINUX_KERNEL_VERSION", &version.code().to_string());
+    // `0-7`: the last of them.
+    let possible = std::fs::read_to_string("/sys/devices/system/cpu/possible").ok();
+    let last = possible.and_then(|range| range.trim().rsplit(['-', ',']).next()?.parse::<u32>().ok());
+    let target = match last.and_then(|last| last.checked_add(1)) {
+        Some(cpus) => target.with_cpus(cpus),
+        None => target,
+    };
     Ok(if Path::new(BTF).exists() { target.with_btf(btf(BTF)?) } else { target })
 }
 

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use skep_btf::{Btf, BtfError};
 use skep_linux::{Arch, Release, ReleaseError, Target};
 
+/// CPUs of the machine that the verdicts were recorded on.
+const RECORDED_CPUS: u32 = 2;
+
 /// Why the types of a corpus cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TypesError {
@@ -85,7 +88,7 @@ impl Types {
 
     /// The kernel that was asked. Its configuration is not known, and no load needs it.
     pub fn target(&self) -> Target {
-        Target::new(self.release, Arch::X86_64).with_btf(self.vmlinux.clone())
+        Target::new(self.release, Arch::X86_64).with_cpus(RECORDED_CPUS).with_btf(self.vmlinux.clone())
     }
 
     /// Types that a load names.

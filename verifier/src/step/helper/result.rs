@@ -98,7 +98,7 @@ impl Walk<'_> {
         let (least, most) = match called.row.bound {
             Bound::None => return Ok(()),
             Bound::SizeArg(_) => (-MAX_ERRNO, called.most_size as i64),
-            Bound::Cpus => (0, i64::from(self.cpus()) - 1),
+            Bound::Cpus => (0, i64::from(self.setting.target.possible_cpus()) - 1),
         };
         let num = &mut result.num;
         (num.wide.smin, num.wide.smax, num.low.smin, num.low.smax) = (least, most, least, most);
@@ -108,12 +108,6 @@ impl Walk<'_> {
         }
         num.sync();
         self.check_invariants(result, "retval")
-    }
-
-    /// Possible CPUs: as many as the kernel was built for.
-    fn cpus(&self) -> u32 {
-        const MOST: u32 = 8192;
-        self.setting.target.config("CONFIG_NR_CPUS").and_then(|cpus| cpus.parse().ok()).unwrap_or(MOST)
     }
 
     /// Some helpers are refused to programs only after everything else was looked at.
