@@ -5,7 +5,7 @@ mod reg;
 mod stack;
 
 pub use refs::{LockOwner, Ref, RefKind, Refs};
-pub use reg::{ADD_CONST, DynptrKind, Flags, IrqClass, IterState, Kind, MapRef, Reg, TypesOf};
+pub use reg::{ADD_CONST, ADD_CONST_LOW, ADD_CONST_WHOLE, DynptrKind, Flags, IrqClass, IterState, Kind, MapRef, Reg, TypesOf};
 pub use stack::{Byte, Slot, Stack, byte_of, slot_of};
 
 use skep_isa::Reg as Name;

@@ -210,7 +210,11 @@ impl Flags {
 }
 
 /// Marks an id as that of a number that is another's with a constant added.
-pub const ADD_CONST: u32 = 1 << 31;
+pub const ADD_CONST: u32 = ADD_CONST_WHOLE | ADD_CONST_LOW;
+/// The constant was added to the whole.
+pub const ADD_CONST_WHOLE: u32 = 1 << 31;
+/// The constant was added to the low half, and zeros are above it.
+pub const ADD_CONST_LOW: u32 = 1 << 30;
 
 /// What a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,6 +292,12 @@ impl Reg {
     /// It may be NULL.
     pub const fn maybe_null(&self) -> bool {
         self.flags.has(Flags::MAYBE_NULL)
+    }
+
+    /// The same number, linked to none.
+    #[must_use]
+    pub const fn unlinked(self) -> Reg {
+        Reg { id: 0, off: 0, ..self }
     }
 
     /// Bits that the number needs at most.

@@ -5,7 +5,7 @@ use skep_isa::{AluOp, ByteOrder, Operand, Reg as Name, Size, Width};
 use crate::domain::{Op, Scalar64};
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{ADD_CONST, Kind, Reg};
+use crate::state::{ADD_CONST, ADD_CONST_LOW, ADD_CONST_WHOLE, Kind, Reg};
 use crate::why;
 
 /// How the domain calls an operation; `None` where it does not follow results.
@@ -123,7 +123,7 @@ impl Walk<'_> {
         let swaps = order != ByteOrder::Le;
         let mut result = value;
         if swaps || bits < 64 {
-            (result.id, result.off) = (0, 0);
+            result = result.unlinked();
         }
         if swaps {
             result.num = Scalar64 { bits: value.num.bits.swapped(bits), ..Scalar64::UNKNOWN };
@@ -172,7 +172,7 @@ impl Walk<'_> {
         }
         let mut value = *self.state.reg(from);
         if !keeps {
-            value.id = 0;
+            value = value.unlinked();
         }
         value
     }
@@ -295,16 +295,33 @@ fn compute(width: Width, alu: AluOp, a: &Scalar64, b: &Scalar64) -> Option<Scala
 
 /// A number with a constant added stays linked to what it was; other results are linked to nothing.
 fn relink(result: &mut Reg, width: Width, op: AluOp, other: &Reg, privileged: bool, to_itself: bool) {
-    let constant = other.num.constant().filter(|_| privileged && op == AluOp::Add && width == Width::W64 && !to_itself);
-    match constant {
-        Some(value) if result.id != 0 => {
-            if result.id & ADD_CONST != 0 || value > i32::MAX as u64 {
-                (result.id, result.off) = (0, 0);
-            } else {
-                result.id |= ADD_CONST;
-                result.off = value as i32;
-            }
+    let constant = match width {
+        Width::W64 => other.num.constant().map(|value| value as i64),
+        Width::W32 => other.num.low_constant().map(|value| i64::from(value as i32)),
+    };
+    let added = match (op, constant.and_then(|value| i32::try_from(value).ok())) {
+        (AluOp::Add, added) => added,
+        (AluOp::Sub, taken) => taken.and_then(i32::checked_neg),
+        (
+            AluOp::Mul
+            | AluOp::Div
+            | AluOp::Sdiv
+            | AluOp::Mod
+            | AluOp::Smod
+            | AluOp::Or
+            | AluOp::And
+            | AluOp::Xor
+            | AluOp::Lsh
+            | AluOp::Rsh
+            | AluOp::Arsh,
+            _,
+        ) => None,
+    };
+    match added.filter(|_| privileged && !to_itself && result.id != 0 && result.id & ADD_CONST == 0) {
+        Some(added) => {
+            result.id |= if width == Width::W32 { ADD_CONST_LOW } else { ADD_CONST_WHOLE };
+            result.off = added;
         }
-        _other => result.id = 0,
+        None => *result = result.unlinked(),
     }
 }

@@ -4,7 +4,7 @@ use skep_isa::{Operand, Reg as Name};
 
 use crate::domain::Scalar64;
 use crate::explore::Walk;
-use crate::state::{ADD_CONST, Linked, Place, Reg, State};
+use crate::state::{ADD_CONST, ADD_CONST_LOW, Linked, Place, Reg, State};
 
 impl Walk<'_> {
     /// All places that are linked to the operands of a jump. Those that are too many are linked to nothing from now on.
@@ -30,13 +30,14 @@ fn collect(state: &mut State, known: Reg, linked: &mut Linked) {
         let frame = &mut state.frames[at];
         for (number, reg) in frame.regs[..Name::FP.index()].iter_mut().enumerate() {
             if is_linked(reg) && !linked.push(Place::Reg { frame: at as u8, reg: number as u8 }) {
-                reg.id = 0;
+                *reg = reg.unlinked();
             }
         }
         for spi in 0..frame.stack.len() {
             let slot = frame.stack.slot(spi);
             if slot.is_spilled() && is_linked(&slot.reg) && !linked.push(Place::Slot { frame: at as u8, spi: spi as u8 }) {
-                frame.stack.slot_mut(spi).reg.id = 0;
+                let reg = &mut frame.stack.slot_mut(spi).reg;
+                *reg = reg.unlinked();
             }
         }
     }
@@ -64,7 +65,9 @@ pub(super) fn sync(state: &mut State, name: Name, linked: &Linked) {
 }
 
 fn learn(reg: &mut Reg, known: &Reg) {
-    if !reg.is_scalar() || reg.link() != known.link() {
+    // What was added to the whole and what was added to a half say nothing of each other.
+    let mixed = (reg.id ^ known.id) & ADD_CONST == ADD_CONST;
+    if !reg.is_scalar() || reg.link() != known.link() || mixed {
         return;
     }
     let subreg_def = reg.subreg_def;
@@ -72,7 +75,11 @@ fn learn(reg: &mut Reg, known: &Reg) {
         *reg = Reg { subreg_def, ..*known };
         return;
     }
-    let delta = i64::from(reg.off.wrapping_sub(known.off));
-    let num = known.num.plus(&Scalar64::exact(delta as u64));
+    let delta = i64::from(reg.off) - i64::from(known.off);
+    let mut num = known.num.plus(&Scalar64::exact(delta as u64));
+    if (reg.id | known.id) & ADD_CONST_LOW != 0 {
+        num = num.zero_extended();
+    }
+    num.sync();
     *reg = Reg { num, off: reg.off, id: reg.id, subreg_def, ..*known };
 }

@@ -122,7 +122,7 @@ impl Walk<'_> {
     fn spilled_number(&mut self, access: &Access, reg: Reg, size: i32) -> Reg {
         let fits = reg.width() <= 8 * size as u32;
         if !fits {
-            return Reg { id: 0, ..reg };
+            return reg.unlinked();
         }
         if let Does::Store(Operand::Reg(src)) = access.does {
             self.link(src);
@@ -205,8 +205,8 @@ impl Walk<'_> {
         }
         // The low bytes of the spilled number lie at the bottom of the slot.
         if size <= spilled && off % 8 == 0 {
-            let id = if reg.width() > 8 * size as u32 { 0 } else { reg.id };
-            self.loaded(access, Reg { id, ..reg });
+            let cut = reg.width() > 8 * size as u32;
+            self.loaded(access, if cut { reg.unlinked() } else { reg });
             return Ok(true);
         }
         self.fill_part(access, slot, off)
