@@ -48,17 +48,13 @@ impl Ids {
         true
     }
 
-    /// As `same`, where a number without an id is one that has nothing in common with others.
+    /// As `same`, where a new number without an id is one that has nothing in common with others.
     fn same_scalar(&mut self, old: u32, new: u32) -> bool {
-        let mut or_fresh = |id: u32| {
-            if id != 0 {
-                return id;
-            }
-            self.fresh += 1;
-            self.fresh
-        };
-        let (old, new) = (or_fresh(old), or_fresh(new));
-        self.same(old, new)
+        if new != 0 {
+            return self.same(old, new);
+        }
+        self.fresh += 1;
+        self.same(old, self.fresh)
     }
 }
 
@@ -144,10 +140,15 @@ impl Compare<'_> {
         if !old.precise && self.level == Level::Safe {
             return true;
         }
-        if old.id & ADD_CONST != new.id & ADD_CONST || old.id & ADD_CONST != 0 && old.off != new.off {
+        if !num_within(&old.num, &new.num) {
             return false;
         }
-        num_within(&old.num, &new.num) && self.ids.same_scalar(old.id, new.id)
+        // What had nothing in common with others may have it now: that only says more.
+        if old.id == 0 {
+            return true;
+        }
+        let same_sum = old.id & ADD_CONST == new.id & ADD_CONST && (old.id & ADD_CONST == 0 || old.off == new.off);
+        same_sum && self.ids.same_scalar(old.id, new.id)
     }
 
     /// A slot as a number: a spilled one, or one of which nothing is known.
