@@ -64,6 +64,9 @@ pub const FASTCALL: Feature = Feature::new("bpf_fastcall", (6, 12), "5b5f51bff1b
 pub const PRIVATE_STACK: Feature = Feature::new("private stacks", (6, 13), "a76ab5731e32");
 /// Load-acquire and store-release.
 pub const LOAD_ACQUIRE: Feature = Feature::new("load-acquire and store-release", (6, 15), "880442305a39");
+/// Pointers that kernel functions take must be trusted, unless their rows say otherwise. 6.18 itself did not ask for it, but its later
+/// updates do, which was asked of 6.18.44.
+pub const TRUSTED_KFUNC_ARGS: Feature = Feature::new("trusted arguments of kernel functions", (6, 18), "Linux 6.18.44");
 
 /// Every row.
 pub const FEATURES: &[Feature] = &[
@@ -83,4 +86,5 @@ pub const FEATURES: &[Feature] = &[
     FASTCALL,
     PRIVATE_STACK,
     LOAD_ACQUIRE,
+    TRUSTED_KFUNC_ARGS,
 ];

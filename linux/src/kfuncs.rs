@@ -6,6 +6,8 @@
 
 mod rows;
 
+use skep_btf::{Btf, Kind, TypeId};
+
 use crate::sets::Users;
 use crate::target::Release;
 
@@ -149,6 +151,14 @@ pub struct KfuncRow {
     pub destructive: bool,
     /// `bpf_fastcall`.
     pub fastcall: bool,
+    /// The memory that it returns may be written, too.
+    pub ret_writable: bool,
+    /// What it returns is not trusted.
+    pub ret_untrusted: bool,
+    /// Only for programs of security modules and iterators, and for those that sleep: others may hold the lock that it takes.
+    pub takes_css_lock: bool,
+    /// Only for programs that are bound to a device, whose driver answers.
+    pub device_bound: bool,
     /// What else the verifier knows of it.
     pub role: Role,
 }
@@ -168,6 +178,10 @@ impl KfuncRow {
             sleepable: false,
             destructive: false,
             fastcall: false,
+            ret_writable: false,
+            ret_untrusted: false,
+            takes_css_lock: false,
+            device_bound: false,
             role: Role::Plain,
         }
     }
@@ -208,6 +222,22 @@ impl KfuncRow {
         KfuncRow { fastcall: true, ..self }
     }
 
+    const fn ret_writable(self) -> KfuncRow {
+        KfuncRow { ret_writable: true, ..self }
+    }
+
+    const fn ret_untrusted(self) -> KfuncRow {
+        KfuncRow { ret_untrusted: true, ..self }
+    }
+
+    const fn device_bound(self) -> KfuncRow {
+        KfuncRow { device_bound: true, ..self }
+    }
+
+    const fn takes_css_lock(self) -> KfuncRow {
+        KfuncRow { takes_css_lock: true, ..self }
+    }
+
     const fn role(self, role: Role) -> KfuncRow {
         KfuncRow { role, ..self }
     }
@@ -224,4 +254,12 @@ pub const KFUNCS: &[KfuncRow] = rows::ROWS;
 /// The row of the kernel function of this name.
 pub fn kfunc(name: &str) -> Option<&'static KfuncRow> {
     KFUNCS.iter().find(|row| row.name == name)
+}
+
+/// Whether the kernel with these types lets programs call the function at all: with some configurations it has functions that it does
+/// not offer. Types of kernels before 6.10 do not say.
+pub fn is_offered(btf: &Btf, id: TypeId) -> bool {
+    let tagged = |id| btf.decl_tags(id).any(|tag| tag.value == "bpf_kfunc");
+    let says = || btf.find("bpf_rcu_read_lock", Kind::Func).is_some_and(tagged);
+    tagged(id) || !says()
 }

@@ -6,8 +6,8 @@ use skep_linux::{HelperRow, KfuncRow, limits};
 
 use super::raw::Step;
 use crate::fault::Fault;
-use crate::setting::Setting;
-use crate::why::Form;
+use crate::setting::{Setting, flags};
+use crate::why::{Form, Types};
 
 /// A kernel function that a program calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +75,12 @@ fn describe(setting: &Setting<'_>, id: i32) -> Result<KernelFunc, Fault> {
         return Err(Form::KfuncProto(id as u32).into());
     };
     let row = skep_linux::kfunc(func.name);
-    let allowed =
-        row.is_some_and(|row| setting.target.since(row.since) && row.users.contains(setting.prog_type(), setting.attach));
+    if row.is_some_and(|row| row.device_bound) && !setting.flag(flags::XDP_DEV_BOUND_ONLY) {
+        return Err(Types::KfuncDevice.into());
+    }
+    let offered = skep_linux::kfuncs::is_offered(btf, TypeId(id as u32));
+    let allowed = row
+        .is_some_and(|row| offered && setting.target.since(row.since) && row.users.contains(setting.prog_type(), setting.attach));
     let params = u8::try_from(proto.params().len()).unwrap_or(u8::MAX);
     Ok(KernelFunc { id, row, allowed, params, void: proto.ret() == TypeId(0) })
 }

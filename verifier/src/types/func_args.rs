@@ -284,9 +284,18 @@ fn is_dynptr(btf: &Btf, to: TypeId) -> bool {
 
 /// The type of the context of programs of a type: what a table in the kernel's types says.
 fn canonical(target: &Target, prog_type: ProgType) -> Option<(&Btf, TypeId)> {
+    converted(target, prog_type, "prog")
+}
+
+/// The type that the context has within the kernel.
+pub(super) fn kernel_context(target: &Target, prog_type: ProgType) -> Option<(&Btf, TypeId)> {
+    converted(target, prog_type, "kern")
+}
+
+fn converted<'k>(target: &'k Target, prog_type: ProgType, side: &str) -> Option<(&'k Btf, TypeId)> {
     let btf = target.btf()?;
     let Some(Type::Struct(table)) = btf.get(btf.find("bpf_ctx_convert", Kind::Struct)?) else { return None };
-    let (_, member) = table.member_named(&format!("{}_prog", prog_type.name()))?;
+    let (_, member) = table.member_named(&format!("{}_{side}", prog_type.name()))?;
     Some((btf, member.ty))
 }
 
@@ -294,7 +303,7 @@ fn canonical(target: &Target, prog_type: ProgType) -> Option<(&Btf, TypeId)> {
 const USER_REGS: &str = "bpf_user_pt_regs_t";
 
 /// Whether a pointer to this type is taken for the context by its name alone.
-fn is_context(setting: &Setting<'_>, btf: &Btf, to: TypeId) -> bool {
+pub(super) fn is_context(setting: &Setting<'_>, btf: &Btf, to: TypeId) -> bool {
     let prog_type = setting.prog_type();
     if prog_type == ProgType::Kprobe && is_user_regs(btf, to) {
         return true;

@@ -6,7 +6,9 @@
 pub mod attach;
 pub mod context;
 pub mod func_args;
+pub mod kfunc_args;
 pub mod map_compat;
+pub mod objects;
 pub mod record;
 pub mod walk;
 

@@ -128,6 +128,38 @@ pub enum Types {
     ArgStruct { number: usize, wanted: String },
     #[error("exception cb only supports single integer argument")]
     ExceptionCallback,
+    // Kernel functions.
+    #[error("Function {func} has {count} > {most} args")]
+    KfuncParams { func: String, count: usize, most: usize },
+    #[error("kernel function {func} args#{number} pointer type {kind} {name} is not supported")]
+    KfuncPointer { func: String, number: usize, kind: &'static str, name: String },
+    #[error("{deep}arg#{number} pointer type {kind} {name} must point to {void}scalar, or struct with scalar")]
+    KfuncMemory { deep: &'static str, number: usize, kind: &'static str, name: String, void: &'static str },
+    #[error("metadata kfuncs require device-bound program")]
+    KfuncDevice,
+    #[error("Unrecognized arg#{number} type {kind}")]
+    KfuncArg { number: usize, kind: &'static str },
+    #[error("kernel function {func} returns pointer type {kind} {name} is not supported")]
+    KfuncReturn { func: String, kind: &'static str, name: String },
+    // Objects.
+    #[error("local type ID argument must be in range [0, U32_MAX]")]
+    LocalTypeId,
+    #[error("bpf_obj_new/bpf_percpu_obj_new requires prog BTF")]
+    LocalTypes,
+    #[error("bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct")]
+    LocalStruct,
+    #[error("bpf_percpu_obj_new type size ({size}) is greater than {most}")]
+    PercpuSize { size: u32, most: u32 },
+    #[error("bpf_percpu_obj_new type ID argument must be of a struct of scalars")]
+    PercpuScalars,
+    #[error("bpf_percpu_obj_new type ID argument must not contain special fields")]
+    PercpuFields,
+    #[error("Unknown type ID {0} passed to kfunc bpf_rdonly_cast")]
+    CastUnknown(i64),
+    #[error("kfunc bpf_rdonly_cast type ID argument must be of a struct or void")]
+    CastKind,
+    #[error("kern ctx type id {0} is not a struct")]
+    ContextNoStruct(u32),
     // Arguments of what a program is attached to.
     #[error("func '{func}' offset {offset} is not multiple of 8")]
     ArgOffset { func: String, offset: i32 },

@@ -3,6 +3,7 @@
 mod ask;
 mod context;
 mod func_args;
+mod kfunc_args;
 mod maps;
 mod record;
 mod walk;
