@@ -152,6 +152,7 @@ pub(super) const ROWS: &[HelperRow] = &[
             args: &[ANY],
             ..Proto::BASE
         }],
+        sets_result: true,
         ..HelperRow::BASE
     },
 ];

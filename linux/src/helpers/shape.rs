@@ -251,6 +251,10 @@ pub struct Callback {
     pub max_return: u32,
     /// It runs later, not within the call.
     pub later: bool,
+    /// The argument that says how often it runs at most, from 0.
+    pub rounds: Option<u8>,
+    /// The argument that must be the constant 0 for the kernel to put a loop in place of the call, from 0.
+    pub inline_flags: Option<u8>,
 }
 
 /// What is known about the number that a helper returns.
@@ -432,6 +436,8 @@ pub struct HelperRow {
     pub format: bool,
     /// Writes through its dynptr: packet pointers are invalid after the call if that is one of a packet.
     pub writes_dynptr: bool,
+    /// Changes what the function that the program is attached to returns.
+    pub sets_result: bool,
     /// Arguments (index from 0) that must be the constant 0.
     pub zero_args: &'static [u8],
     /// Where execution goes.
@@ -466,6 +472,7 @@ impl HelperRow {
         known_key: MapSet::NONE,
         format: false,
         writes_dynptr: false,
+        sets_result: false,
         zero_args: &[],
         leave: Leave::Next,
         needs: Needs::Nothing,

@@ -112,6 +112,8 @@ pub(super) const EACH: Callback = Callback {
     args: [CallbackArg::Map, CallbackArg::MapKey, CallbackArg::MapValue, CallbackArg::Passed(2), CallbackArg::Unset],
     max_return: 1,
     later: false,
+    rounds: None,
+    inline_flags: None,
 };
 
 /// The callback of `bpf_loop`.
@@ -120,6 +122,8 @@ pub(super) const LOOP: Callback = Callback {
     args: [CallbackArg::Scalar, CallbackArg::Passed(2), CallbackArg::Unset, CallbackArg::Unset, CallbackArg::Unset],
     max_return: 1,
     later: false,
+    rounds: Some(0),
+    inline_flags: Some(3),
 };
 
 /// The callback of `bpf_find_vma`.
@@ -128,6 +132,8 @@ pub(super) const VMA: Callback = Callback {
     args: [CallbackArg::Task, CallbackArg::Vma, CallbackArg::Passed(3), CallbackArg::Unset, CallbackArg::Unset],
     max_return: 1,
     later: false,
+    rounds: None,
+    inline_flags: None,
 };
 
 /// The callback of `bpf_user_ringbuf_drain`.
@@ -136,6 +142,8 @@ pub(super) const DRAIN: Callback = Callback {
     args: [CallbackArg::Dynptr, CallbackArg::Passed(2), CallbackArg::Unset, CallbackArg::Unset, CallbackArg::Unset],
     max_return: 1,
     later: false,
+    rounds: None,
+    inline_flags: None,
 };
 
 /// The callback of `bpf_timer_set_callback`.
@@ -144,4 +152,6 @@ pub(super) const TIMER_CALLBACK: Callback = Callback {
     args: [CallbackArg::Map, CallbackArg::MapKey, CallbackArg::MapValue, CallbackArg::Unset, CallbackArg::Unset],
     max_return: 0,
     later: true,
+    rounds: None,
+    inline_flags: None,
 };

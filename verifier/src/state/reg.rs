@@ -29,6 +29,36 @@ pub enum DynptrKind {
     File,
 }
 
+impl DynptrKind {
+    /// It holds a reference.
+    pub const fn is_counted(self) -> bool {
+        match self {
+            DynptrKind::Ringbuf => true,
+            DynptrKind::Local | DynptrKind::Skb | DynptrKind::Xdp | DynptrKind::SkbMeta | DynptrKind::File => false,
+        }
+    }
+
+    /// What the kernel's messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DynptrKind::Local => "local",
+            DynptrKind::Ringbuf => "ringbuf",
+            DynptrKind::Skb => "skb",
+            DynptrKind::Xdp => "xdp",
+            DynptrKind::SkbMeta => "skb_meta",
+            DynptrKind::File => "file",
+        }
+    }
+
+    /// The packet may move under it, and slices of it with the packet.
+    pub const fn is_of_packet(self) -> bool {
+        match self {
+            DynptrKind::Skb | DynptrKind::Xdp | DynptrKind::SkbMeta => true,
+            DynptrKind::Local | DynptrKind::Ringbuf | DynptrKind::File => false,
+        }
+    }
+}
+
 /// Whether an iterator may still give something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names are the kernel's

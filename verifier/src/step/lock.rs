@@ -12,7 +12,6 @@ use crate::why::Locks;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
     /// `bpf_spin_lock`: one at a time.
-    #[expect(dead_code, reason = "the helper that takes it comes next")]
     Spin,
     /// `bpf_res_spin_lock`.
     Resilient,

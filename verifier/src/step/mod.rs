@@ -3,6 +3,7 @@
 mod alu;
 mod atomic;
 mod call;
+mod dynptr;
 mod exit;
 mod fields;
 mod global;
@@ -45,6 +46,8 @@ pub(crate) struct Note {
     pub through: Option<(Kind, Flags)>,
     /// The map of a call, and whether paths differ in it.
     pub map: Option<(MapRef, bool)>,
+    /// Of a call that the kernel may put a loop in place of: whether it still does, and the function that is called.
+    pub loops: Option<(bool, u32)>,
 }
 
 impl Walk<'_> {

@@ -61,6 +61,9 @@ pub enum Call {
         id: u32,
     },
 
+    #[error("callback function not allowed for map")]
+    NoEach,
+
     // References.
     #[error("R{0} must have zero offset when passed to release func or trusted arg to kfunc")]
     ReleasedOffset(u8),
@@ -70,6 +73,76 @@ pub enum Call {
     TwoReferences { reg: u8, second: u32, first: u32 },
     #[error("func {name}#{id} reference has not been acquired before")]
     NotAcquired { name: &'static str, id: u32 },
+
+    // Dynptrs.
+    #[error("arg#{0} expected pointer to stack or const struct bpf_dynptr")]
+    DynptrPointer(u8),
+    #[error("{0}Dynptr has to be an uninitialized dynptr")]
+    DynptrPresent(String),
+    #[error("cannot pass pointer to const bpf_dynptr, the helper mutates it")]
+    DynptrConst,
+    #[error("{first}Expected an initialized dynptr as arg #{arg}")]
+    DynptrAbsent {
+        /// A line before.
+        first: String,
+        arg: u8,
+    },
+    #[error("Expected a dynptr of type {kind} as arg #{arg}")]
+    DynptrKind { kind: &'static str, arg: u8 },
+    #[error("cannot release unowned const bpf_dynptr")]
+    DynptrUnowned,
+    #[error("{first}arg {arg} is an unacquired reference")]
+    DynptrUnacquired {
+        /// A line before.
+        first: String,
+        arg: u8,
+    },
+    #[error("Unsupported reg type {kind} for {name} data")]
+    DynptrMemory { kind: String, name: &'static str },
+
+    // Fields of values.
+    #[error("R{reg} doesn't have constant offset. {what} has to be at the constant offset")]
+    FieldVariable { reg: u8, what: &'static str },
+    #[error("map '{map}' has to have BTF in order to use {what}")]
+    FieldWithoutTypes { map: String, what: &'static str },
+    #[error("map '{map}' has no valid {what}")]
+    NoField { map: String, what: &'static str },
+    #[error("off {off} doesn't point to 'struct {what}' that is at {at}")]
+    FieldOffset { off: i64, what: &'static str, at: u32 },
+    #[error("R{0} has no valid kptr")]
+    NoKptr(u8),
+    #[error("off={0} doesn't point to kptr")]
+    KptrOffset(i64),
+    #[error("off={0} kptr isn't referenced kptr")]
+    KptrUncounted(i64),
+    #[error("invalid kptr access, R{reg} type={kind}{own} expected=ptr_{wanted}")]
+    KptrStruct { reg: u8, kind: String, own: String, wanted: String },
+    #[error("can't spin_{{lock,unlock}} in rbtree cb")]
+    LockInComparison,
+    #[error("bpf_timer cannot be used for PREEMPT_RT.")]
+    TimerRealtime,
+
+    // Strings, and variables of CPUs.
+    #[error("R{0} does not point to a readonly map'")]
+    StringNotReadOnly(u8),
+    #[error("R{0} is not a constant address'")]
+    StringVariable(u8),
+    #[error("no direct value access support for this map type")]
+    StringIndirect,
+    #[error("direct value access on string failed")]
+    StringOutside,
+    #[error("string is not zero-terminated")]
+    StringOpen,
+    #[error("Invalid format string")]
+    Format,
+    #[error("")]
+    FormatSize,
+    #[error("unable to resolve the size of type '{0}': -22")]
+    VariableSize(String),
+    #[error("Helper has invalid btf/btf_id in R1")]
+    CpuObject,
+    #[error("BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!")]
+    VoidHook,
 
     // Functions that are verified by themselves.
     #[error("global function calls are not allowed while holding a lock,\nuse static function instead")]

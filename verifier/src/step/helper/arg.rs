@@ -1,17 +1,18 @@
 //! What each argument must be.
 
 use skep_btf::{Kind as BtfKind, TypeId};
-use skep_isa::{Reg as Name, Size};
-use skep_linux::helpers::{Access as Use, Arg, ArgKind, BtfType, MapUse};
+use skep_isa::{Callee, Insn, Reg as Name, Size};
+use skep_linux::helpers::{self, Access as Use, Arg, ArgKind, BtfType, MapUse, Role};
 use skep_linux::maps::ValueArg;
 use skep_linux::programs::PacketArgs;
 
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{Flags, Kind, Reg, TypesOf};
+use crate::state::{DynptrKind, Flags, Kind, Reg, TypesOf};
 use crate::types::walk::embedded;
 use crate::why::{Call, Mem};
 
+use super::super::lock::Lock;
 use super::super::mem::{Access, Does};
 use super::accepts::{accepted, names};
 use super::{Called, arg_name};
@@ -134,7 +135,11 @@ impl Walk<'_> {
             ArgKind::Btf(to) => to,
             ArgKind::BtfSockCommon => BtfType::SockCommon,
             ArgKind::PercpuBtf | ArgKind::SpinLock | ArgKind::KptrSlot => return Ok(()),
-            _other => return Err(Fault::not_modelled("kernel pointers that move into maps")),
+            ArgKind::Kptr if reg.maybe_null() && !reg.flags.has(Flags::ALLOC) => {
+                return Err(Call::PossiblyNull(name.number()).into());
+            }
+            ArgKind::Kptr => return self.check_kptr(called, name, reg),
+            _other => return Err(Fault::bug("a pointer of the kernel that no argument takes")),
         };
         if reg.maybe_null() && arg.released {
             return Err(Call::PossiblyNull(name.number()).into());
@@ -208,9 +213,8 @@ impl Walk<'_> {
         let number = name.number();
         if arg.released {
             if matches!(arg.kind, ArgKind::Dynptr(_)) {
-                return Err(Fault::not_modelled("dynptrs"));
-            }
-            if reg.ref_id == 0 && !reg.is_null() {
+                self.check_dynptr_held(name)?;
+            } else if reg.ref_id == 0 && !reg.is_null() {
                 return Err(Call::NotReferenced(number).into());
             }
             called.released = Some(name);
@@ -262,13 +266,38 @@ impl Walk<'_> {
             | ArgKind::Btf(_)
             | ArgKind::BtfSockCommon
             | ArgKind::RingbufMem => Ok(()),
-            ArgKind::Func => Ok(()),
-            ArgKind::SpinLock => Err(Fault::not_modelled("spin locks")),
-            ArgKind::Timer => Err(Fault::not_modelled("timers")),
-            ArgKind::PercpuBtf => Err(Fault::not_modelled("per-CPU pointers")),
-            ArgKind::ConstStr => Err(Fault::not_modelled("constant strings")),
-            ArgKind::KptrSlot | ArgKind::Kptr => Err(Fault::not_modelled("kernel pointers that move into maps")),
-            ArgKind::Dynptr(_) => Err(Fault::not_modelled("dynptrs")),
+            ArgKind::Func | ArgKind::Kptr => Ok(()),
+            ArgKind::SpinLock => self.check_spin_lock(called, name),
+            ArgKind::Timer => self.check_timer(called, name, reg),
+            ArgKind::PercpuBtf => {
+                called.variable = Some(*reg);
+                Ok(())
+            }
+            ArgKind::ConstStr => self.constant_string(name, reg).map(|_| ()),
+            ArgKind::KptrSlot => self.check_kptr_slot(called, name, reg),
+            ArgKind::Dynptr(role) => {
+                called.dynptr = Some(match role {
+                    Role::MakeLocal => self.make_dynptr(name, DynptrKind::Local, 0)?,
+                    Role::MakeRingbuf => self.make_dynptr(name, DynptrKind::Ringbuf, 0)?,
+                    Role::Use => self.use_dynptr(name, false, None)?,
+                    Role::ReleaseRingbuf => self.use_dynptr(name, true, Some(DynptrKind::Ringbuf))?,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The argument is a lock, which is taken or given up. A function that a kernel function calls to compare runs under the lock of its
+    /// caller.
+    fn check_spin_lock(&mut self, called: &Called, name: Name) -> Result<(), Fault> {
+        let frame = self.state.frame();
+        if frame.in_callback && matches!(self.prep.code.insn(frame.callsite as usize), Some(Insn::Call(Callee::Kfunc { .. }))) {
+            return Err(Call::LockInComparison.into());
+        }
+        match called.row.lock {
+            helpers::Lock::Take => self.take_lock(name, Lock::Spin),
+            helpers::Lock::Release => self.give_lock(name, Lock::Spin),
+            helpers::Lock::No => Err(Fault::bug("a lock of which nothing is said")),
         }
     }
 

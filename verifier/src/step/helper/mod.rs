@@ -5,19 +5,25 @@
 mod accepts;
 mod allowed;
 mod arg;
+mod callback;
+mod kptr;
 mod maps;
 mod result;
+mod strings;
 
+use skep_btf::{Type, TypeId};
 use skep_isa::{Reg as Name, Size};
-use skep_linux::HelperRow;
-use skep_linux::helpers::{Leave, Lock, Proto};
+use skep_linux::helpers::{ArgKind, Leave, Proto};
+use skep_linux::{HelperRow, ProgType};
 
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{MapRef, Reg};
+use crate::state::{DynptrKind, Flags, Kind, MapRef, Reg};
+use crate::types::record::Field;
 use crate::why::Call;
 
 use super::Next;
+use super::dynptr::Dynptr;
 use super::mem::{Access, Does};
 
 /// A call, and what its arguments said so far.
@@ -41,6 +47,12 @@ pub(super) struct Called {
     most_size: u64,
     /// The argument that points to stack which the call fills, and bytes.
     fills: Option<(Name, i32)>,
+    /// The dynptr that an argument points to.
+    dynptr: Option<Dynptr>,
+    /// The place of a kernel pointer that the call is about.
+    field: Option<Field>,
+    /// The argument that names a variable of each CPU.
+    variable: Option<Reg>,
 }
 
 /// The register of an argument, from 0.
@@ -51,8 +63,20 @@ pub(super) fn arg_name(index: usize) -> Name {
 impl Walk<'_> {
     pub(super) fn call_helper(&mut self, id: i32) -> Result<Next, Fault> {
         let (row, proto) = self.allowed_helper(id)?;
-        let mut called =
-            Called { row, proto, map: None, key: None, ref_id: 0, released: None, alloc_size: 0, most_size: 0, fills: None };
+        let mut called = Called {
+            row,
+            proto,
+            map: None,
+            key: None,
+            ref_id: 0,
+            released: None,
+            alloc_size: 0,
+            most_size: 0,
+            fills: None,
+            dynptr: None,
+            field: None,
+            variable: None,
+        };
         for index in 0..proto.args.len() {
             self.check_arg(&mut called, index)?;
         }
@@ -75,10 +99,19 @@ impl Walk<'_> {
 
     /// The reference of the argument that is given up is gone, and all that belongs to it.
     fn release_arg(&mut self, called: &Called) -> Result<(), Fault> {
-        if called.released.is_none() || called.ref_id == 0 {
+        let Some(name) = called.released else { return Ok(()) };
+        let released = called.proto.args.iter().find(|arg| arg.released).map(|arg| arg.kind);
+        if matches!(released, Some(ArgKind::Dynptr(_))) {
+            return self.end_dynptr(name);
+        }
+        if called.ref_id == 0 {
             return Ok(());
         }
-        if !self.release_reference(called.ref_id) {
+        let held = match released {
+            Some(ArgKind::Kptr) => self.move_reference(called.ref_id),
+            _other => self.release_reference(called.ref_id),
+        };
+        if !held {
             return Err(Call::NotAcquired { name: called.row.name, id: called.row.id }.into());
         }
         Ok(())
@@ -95,16 +128,33 @@ impl Walk<'_> {
                 return Err(Call::NonzeroFlags(row.short_name()).into());
             }
         }
-        if row.callback.is_some() {
-            return Err(Fault::not_modelled(format!("callbacks of {}", row.name)));
-        }
+        self.queue_callback(called)?;
         if row.format {
-            return Err(Fault::not_modelled(format!("format strings of {}", row.name)));
+            self.check_format(called)?;
         }
-        if row.lock != Lock::No {
-            return Err(Fault::not_modelled("spin locks"));
+        if let Some(at) = called.proto.args.iter().position(|arg| arg.kind == ArgKind::MapMem) {
+            let reg = self.state.reg(arg_name(at));
+            if !matches!(reg.kind, Kind::MapValue { .. }) || reg.flags != Flags::NONE {
+                return Err(Call::DynptrMemory { kind: reg.type_name(), name: row.name }.into());
+            }
+        }
+        if row.sets_result && self.setting.prog_type() == ProgType::Lsm && self.is_hook_void()? {
+            return Err(Call::VoidHook.into());
         }
         Ok(())
+    }
+
+    /// The kernel function that the program is attached to returns nothing.
+    fn is_hook_void(&self) -> Result<bool, Fault> {
+        let unknown = || Fault::not_modelled("a program that is attached to no known function");
+        let (Some(btf), Some(id)) = (self.setting.vmlinux(), self.setting.program.attach_btf_id) else { return Err(unknown()) };
+        match btf.get(TypeId(id)) {
+            Some(Type::Func(func)) => match btf.get(func.proto) {
+                Some(Type::FuncProto(proto)) => Ok(proto.ret() == TypeId(0)),
+                _other => Err(unknown()),
+            },
+            _other => Err(unknown()),
+        }
     }
 
     /// Where the path goes after the call.
@@ -116,7 +166,8 @@ impl Walk<'_> {
             }
             return self.leave_by_tail_call();
         }
-        if called.row.changes_packet {
+        let of_packet = called.dynptr.is_some_and(|dynptr| matches!(dynptr.of, DynptrKind::Skb | DynptrKind::SkbMeta));
+        if called.row.changes_packet || called.row.writes_dynptr && of_packet {
             self.forget_packet();
         }
         Ok(next)

@@ -59,9 +59,13 @@ impl Walk<'_> {
                 Reg::pointer(Kind::Mem { size: called.alloc_size, dynptr: 0 }).flagged(flags)
             }
             Ret::Btf { to, nullable, trusted } => self.kernel_pointer(to, nullable, trusted)?,
-            Ret::DynptrMemOrNull => return Err(Fault::not_modelled("memory of dynptrs")),
-            Ret::PercpuVar { .. } => return Err(Fault::not_modelled("per-CPU pointers")),
-            Ret::KptrOrNull => return Err(Fault::not_modelled("kernel pointers that move into maps")),
+            Ret::DynptrMemOrNull => {
+                let dynptr = called.dynptr.ok_or_else(|| Fault::bug("memory of no dynptr"))?;
+                let memory = Kind::Mem { size: called.alloc_size, dynptr: dynptr.id };
+                Reg { ref_id: dynptr.ref_id, ..null(memory) }
+            }
+            Ret::PercpuVar { nullable } => self.cpu_variable(called, nullable)?,
+            Ret::KptrOrNull => self.kptr_before(called)?,
         })
     }
 

@@ -4,7 +4,7 @@ use skep_isa::Operand;
 
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{Byte, DynptrKind, Flags, Kind, Reg, Slot, byte_of, slot_of};
+use crate::state::{Byte, Flags, Kind, Reg, Slot, byte_of, slot_of};
 use crate::why::Mem;
 
 use super::{Access, Does};
@@ -88,7 +88,7 @@ impl Walk<'_> {
         let Some(below) = spi.checked_sub(1) else { return Err(Fault::bug("half of a dynptr")) };
         let top = *self.state.frames[frame].stack.slot(spi);
         let Kind::DynptrSlot { of, .. } = top.reg.kind else { return Err(Fault::bug("half of a dynptr")) };
-        if is_counted(of) {
+        if of.is_counted() {
             return Err(Mem::OverwritesDynptr.into());
         }
         let stack = &mut self.state.frames[frame].stack;
@@ -108,13 +108,5 @@ pub(super) fn reach(reg: &Reg, off: i32) -> (i32, i32) {
     match reg.num.constant() {
         Some(var) => ((var as i32).wrapping_add(off), (var as i32).wrapping_add(off)),
         None => ((reg.num.wide.smin as i32).wrapping_add(off), (reg.num.wide.smax as i32).wrapping_add(off)),
-    }
-}
-
-/// Whether such a dynptr holds a reference.
-const fn is_counted(of: DynptrKind) -> bool {
-    match of {
-        DynptrKind::Ringbuf => true,
-        DynptrKind::Local | DynptrKind::Skb | DynptrKind::Xdp | DynptrKind::SkbMeta | DynptrKind::File => false,
     }
 }
