@@ -68,7 +68,7 @@ impl Walk<'_> {
     fn scalar_math(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg, src: Operand) -> Result<(), Fault> {
         let mut result = self.fork_scalar(width, op, dst, value, other)?;
         result.subreg_def = self.def(width);
-        match compute(width, op, &value.num, &other.num) {
+        match compute(width, op, &result.num, &other.num) {
             Some(num) => result.num = num,
             None => result = Reg { subreg_def: result.subreg_def, ..Reg::UNKNOWN },
         }
