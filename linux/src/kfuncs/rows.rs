@@ -263,7 +263,7 @@ pub(super) const ROWS: &[KfuncRow] = &[
     KfuncRow::new("bpf_session_is_return", SESSION, Release::new(6, 10)),
     KfuncRow::new("bpf_stream_vprintk_impl", Users::ALL, Release::new(6, 18)).trusted_args(),
     KfuncRow::new("crash_kexec", GENERIC, Release::new(6, 1)).destructive(),
-    KfuncRow::new("bpf_modify_return_test_tp", Users::ALL, Release::new(6, 11)),
+    KfuncRow::new("bpf_modify_return_test_tp", Users::ALL, Release::new(6, 18)),
     // Algorithms of congestion control, where the kernel has them built in.
     KfuncRow::new("bbr_cwnd_event", Users::of(&[StructOps]), Release::new(5, 13)),
     KfuncRow::new("bbr_init", Users::of(&[StructOps]), Release::new(5, 13)),
