@@ -45,6 +45,8 @@ pub(crate) struct Counts {
     insns_at_last_state: u32,
     jumps_at_last_state: u32,
     total_states: u32,
+    /// States of functions before this one.
+    of_other_functions: u32,
     peak_states: u32,
     max_states_per_insn: u32,
 }
@@ -164,6 +166,8 @@ impl<'a> Walk<'a> {
         self.state = entry_state(self.prep, subprog, self.setting.sleepable());
         self.pc = self.prep.subprogs[subprog].slots.start;
         self.prev = -1;
+        // The kernel goes on counting the states of functions that it is done with.
+        self.counts.of_other_functions += self.store.explored + self.store.evicted;
         self.store = Store::new(self.prep.code.len());
         self.loops = Loops::default();
         self.live.forget_current();

@@ -200,7 +200,6 @@ impl Walk<'_> {
             return Ok(());
         }
         let mut at = self.state.parent;
-        let mut before: Option<StateId> = None;
         while let Some(id) = at {
             let state = &mut self.store.get_mut(id).state;
             state.branches = state.branches.saturating_sub(1);
@@ -212,10 +211,8 @@ impl Walk<'_> {
                 self.update_peak();
                 self.finish_loop(backedges)?;
             }
-            if let Some(before) = before {
-                self.forget_if_unused(before);
-            }
-            (before, at) = (Some(id), parent);
+            self.forget_if_unused(id);
+            at = parent;
         }
         Ok(())
     }
@@ -282,7 +279,7 @@ impl Walk<'_> {
     }
 
     fn update_peak(&mut self) {
-        let now = self.store.explored + self.store.evicted + self.loops.backedges;
+        let now = self.counts.of_other_functions + self.store.explored + self.store.evicted + self.loops.backedges;
         self.counts.peak_states = self.counts.peak_states.max(now);
     }
 }
