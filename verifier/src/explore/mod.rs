@@ -12,6 +12,10 @@ mod store;
 mod trail;
 mod visited;
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use skep_btf::TypeId;
 use skep_isa::Slot;
 use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
 
@@ -22,6 +26,7 @@ use crate::setting::Setting;
 use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
 use crate::step::{Known, Next, Note};
 use crate::types::attach::Attach;
+use crate::types::kfunc_args;
 use crate::why::{Flow, Form};
 
 use live::StackLive;
@@ -75,6 +80,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) called: Vec<bool>,
     /// What is known of functions that are verified by themselves.
     pub(crate) functions: Vec<Known>,
+    /// What types say of the kernel functions that were called.
+    pub(crate) kernel_functions: BTreeMap<TypeId, Rc<kfunc_args::Kfunc<'a>>>,
     /// Functions in which spills around calls marked `bpf_fastcall` are plain spills.
     pub(crate) fastcall_broken: Vec<bool>,
     /// Work so far; see [`crate::Options::work_limit`].
@@ -127,6 +134,7 @@ impl<'a> Walk<'a> {
             stack_depth: vec![0; prep.subprogs.len()],
             called: vec![false; prep.subprogs.len()],
             functions: vec![Known::default(); prep.subprogs.len()],
+            kernel_functions: BTreeMap::new(),
             fastcall_broken: vec![false; prep.subprogs.len()],
             work: 0,
             counts: Counts::default(),

@@ -215,6 +215,8 @@ impl Flags {
     pub const NON_OWNING: Flags = Flags(1 << 9);
     /// Memory of a dynptr of a packet.
     pub const OF_PACKET: Flags = Flags(1 << 10);
+    /// A slice of a dynptr of memory.
+    pub const OF_MEMORY: Flags = Flags(1 << 11);
 
     /// All of `other` are set.
     pub const fn has(self, other: Flags) -> bool {

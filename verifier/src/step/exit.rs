@@ -15,24 +15,31 @@ use super::Next;
 impl Walk<'_> {
     pub(super) fn exit(&mut self) -> Result<Next, Fault> {
         let nested = self.state.depth() > 0;
-        self.check_nothing_held(!nested, "BPF_EXIT instruction in main prog")?;
+        self.check_nothing_held(!nested, false, "BPF_EXIT instruction in main prog")?;
         if nested {
             return self.leave_frame();
         }
-        self.check_return()?;
+        self.check_return(Name::R0)?;
         Ok(Next::End)
     }
 
-    /// Nothing that must be given back is held; no section is open, if `sections` matter.
-    pub(super) fn check_nothing_held(&self, sections: bool, what: &'static str) -> Result<(), Fault> {
+    /// The program ends here, whatever calls wait: all that it holds would be lost.
+    pub(super) fn throw(&mut self) -> Result<Next, Fault> {
+        self.check_nothing_held(true, true, "bpf_throw")?;
+        Ok(Next::End)
+    }
+
+    /// Nothing that must be given back is held, in the outermost frame or if the program is `thrown` out of all; no section is open, if
+    /// `sections` matter.
+    pub(super) fn check_nothing_held(&self, sections: bool, thrown: bool, what: &'static str) -> Result<(), Fault> {
         use crate::state::RefKind;
         let refs = &self.state.refs;
         if sections && refs.active_locks > 0 {
             return Err(Flow::Held { what, section: "bpf_spin_lock-ed" }.into());
         }
-        if self.state.depth() == 0 {
+        if thrown || self.state.depth() == 0 {
             let returned = self.state.reg(Name::R0).ref_id;
-            let may_return = self.setting.prog_type() == ProgType::StructOps;
+            let may_return = !thrown && self.setting.prog_type() == ProgType::StructOps;
             let leaks = |held: &&crate::state::Ref| held.kind == RefKind::Pointer && !(may_return && held.id == returned);
             let leaks: Vec<(u32, u32)> = refs.held.iter().filter(leaks).map(|held| (held.id, held.pc)).collect();
             if !leaks.is_empty() {
@@ -78,27 +85,27 @@ impl Walk<'_> {
         Ok(Next::At(callsite))
     }
 
-    /// What the program, or a global function, returns.
-    fn check_return(&mut self) -> Result<(), Fault> {
-        let frame = self.state.frame();
+    /// What the program, or a global function, returns: in `r0`, or in the register of what it throws.
+    pub(super) fn check_return(&mut self, name: Name) -> Result<(), Fault> {
+        let frame = &self.state.frames[0];
         let (asynchronous, exception, range) = (frame.in_async_callback, frame.in_exception_callback, frame.callback_range);
         let subprog = frame.subprog > 0;
         let may = returns(self.setting, self.attach);
         if !subprog || exception {
             match may {
                 Returns::Nothing => return Ok(()),
-                Returns::Pointer(to) if !exception && self.returns_own(to) => {
-                    return self.check_unmodified(self.state.reg(Name::R0), Name::R0);
+                Returns::Pointer(to) if !exception && self.returns_own(name, to) => {
+                    return self.check_unmodified(self.state.reg(name), name);
                 }
                 Returns::Pointer(_) | Returns::Any | Returns::In(_) => {}
             }
         }
-        let r0 = *self.read(Name::R0)?;
-        if self.is_guarded_pointer(Name::R0) {
-            return Err(why::Reg::LeaksAsReturn(0).into());
+        let r0 = *self.read(name)?;
+        if self.is_guarded_pointer(name) {
+            return Err(why::Reg::LeaksAsReturn(name.number()).into());
         }
         if asynchronous {
-            return self.check_returned(&r0, range, false, "At async callback return");
+            return self.check_returned(name, range, false, "At async callback return");
         }
         if subprog && !exception {
             if !r0.is_scalar() {
@@ -114,23 +121,25 @@ impl Walk<'_> {
         let low = self.setting.prog_type() == ProgType::Lsm && self.setting.attach != AttachType::LsmCgroup;
         match may {
             Returns::Any | Returns::Nothing => Ok(()),
-            Returns::In(range) => self.check_returned(&r0, (range.min, range.max), low, "At program exit"),
-            Returns::Pointer(_) => self.check_returned(&r0, (0, 0), false, "At program exit"),
+            Returns::In(range) => self.check_returned(name, (range.min, range.max), low, "At program exit"),
+            Returns::Pointer(_) => self.check_returned(name, (0, 0), false, "At program exit"),
         }
     }
 
     /// The program returns a pointer to this struct, and the reference with it.
-    fn returns_own(&self, to: TypeId) -> bool {
-        let r0 = self.state.reg(Name::R0);
+    fn returns_own(&self, name: Name, to: TypeId) -> bool {
+        let r0 = self.state.reg(name);
         r0.kind == Kind::Btf { types: TypesOf::Kernel, id: to } && r0.ref_id != 0
     }
 
-    fn check_returned(&mut self, r0: &Reg, range: (i32, i32), low: bool, when: &'static str) -> Result<(), Fault> {
+    fn check_returned(&mut self, name: Name, range: (i32, i32), low: bool, when: &'static str) -> Result<(), Fault> {
+        const NAMES: [&str; 2] = ["R0", "R1"];
+        let r0 = *self.state.reg(name);
         if !r0.is_scalar() {
             return Err(Flow::ReturnNotKnown { when, kind: r0.type_name() }.into());
         }
-        self.mark_precise(Name::R0)?;
-        check_range(r0, range, low, when, "R0")
+        self.mark_precise(name)?;
+        check_range(&r0, range, low, when, NAMES[usize::from(name != Name::R0)])
     }
 }
 

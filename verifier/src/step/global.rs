@@ -90,11 +90,11 @@ impl Walk<'_> {
             FuncArg::Scalar => Err(Call::ArgNotScalar(number).into()),
             FuncArg::UntrustedMemory | FuncArg::Untrusted { .. } => Ok(()),
             FuncArg::Context => {
-                self.check_kfunc_offset(&reg, name, false)?;
+                self.check_given_offset(&reg, name, false)?;
                 if reg.kind == Kind::Ctx { Ok(()) } else { Err(Call::ArgNotContext(index).into()) }
             }
             FuncArg::Memory { size, nullable } => {
-                self.check_kfunc_offset(&reg, name, false)?;
+                self.check_given_offset(&reg, name, false)?;
                 let size = i32::try_from(size).map_err(|_| Fault::not_modelled("arguments of more than 2 GiB"))?;
                 self.check_typed_memory(name, size)?;
                 if !nullable && reg.maybe_null() {
@@ -104,11 +104,14 @@ impl Walk<'_> {
             }
             FuncArg::Arena if reg.kind == Kind::Arena || reg.is_scalar() => Ok(()),
             FuncArg::Arena => Err(Call::ArgNotArena(number).into()),
-            FuncArg::Dynptr => Err(Fault::not_modelled("dynptrs given to global functions")),
+            FuncArg::Dynptr => {
+                self.check_given_offset(&reg, name, false)?;
+                self.use_dynptr(name, false, None).map(|_| ())
+            }
             FuncArg::Trusted { nullable: true, .. } if reg.is_null() => Ok(()),
             FuncArg::Trusted { to, nullable } => {
                 self.check_call_struct(&reg, name, to, nullable)?;
-                self.check_kfunc_offset(&reg, name, false)
+                self.check_given_offset(&reg, name, false)
             }
         }
     }

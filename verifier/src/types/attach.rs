@@ -240,7 +240,7 @@ fn distill(btf: &Btf, name: &str, proto: &FuncProto<'_>) -> Result<(), Types> {
 }
 
 /// The name of a type's kind in the kernel's messages.
-pub(super) fn kind_name(btf: &Btf, id: TypeId) -> &'static str {
+pub(crate) fn kind_name(btf: &Btf, id: TypeId) -> &'static str {
     match btf.kind(id) {
         Kind::Void => "UNKNOWN",
         kind => kind.name(),

@@ -38,10 +38,6 @@ pub enum Kfunc {
     SizeNotConstant(u8),
     #[error("2 or more rdonly/rdwr_buf_size parameters for kfunc")]
     TwoSizes,
-    #[error("Function {name} has {count} > 5 args")]
-    TooManyArgs { name: String, count: usize },
-    #[error("Unrecognized arg#{arg} type {kind}")]
-    ArgKind { arg: u8, kind: &'static str },
     #[error("Possibly NULL pointer passed to trusted arg{0}")]
     MaybeNull(u8),
     #[error("R{0} must be referenced or trusted")]
@@ -54,18 +50,16 @@ pub enum Kfunc {
     NotContext { arg: u8, kind: String },
     #[error("arg#{arg} is {kind} expected {wanted} or socket")]
     NotBtf { arg: u8, kind: String, wanted: String },
-    #[error("kernel function {func} args#{arg} pointer type {kind} {name} is not supported")]
-    PointeeKind { func: String, arg: u8, kind: &'static str, name: String },
-    #[error("arg#{arg} pointer type {kind} {name} must point to {}scalar, or struct with scalar", if *sized { "void, " } else { "" })]
-    Pointee { arg: u8, kind: &'static str, name: String, sized: bool },
     #[error(
         "kernel function {func} args#{arg} expected pointer to {kind} {name} but R{reg} has a pointer to {other_kind} {other}"
     )]
     OtherStruct { func: String, arg: u8, kind: &'static str, name: String, reg: u8, other_kind: &'static str, other: String },
-    #[error("arg#{arg} reference type('{kind} {name}') size cannot be determined: -22")]
-    NoSize { arg: u8, kind: &'static str, name: String },
     #[error("{why}\narg#{arg} arg#{} memory, len pair leads to invalid memory access", arg + 1)]
     Pair { why: Box<super::Why>, arg: u8 },
+    #[error("arg#{0} doesn't point to a const string")]
+    NotString(u8),
+    #[error("the prog does not allow writes to packet data")]
+    PacketReadOnly,
     #[error("pointer in R{0} isn't map pointer")]
     NotMap(u8),
     #[error("release kernel function {0} expects refcounted PTR_TO_BTF_ID")]
@@ -81,18 +75,6 @@ pub enum Kfunc {
     NotCounted(u8),
     #[error("arg#{0} doesn't point to a type with bpf_refcount field")]
     CountsNothing(u8),
-    #[error("local type ID argument must be in range [0, U32_MAX]")]
-    ObjectId,
-    #[error("bpf_obj_new/bpf_percpu_obj_new requires prog BTF")]
-    ObjectWithoutTypes,
-    #[error("bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct")]
-    ObjectKind,
-    #[error("bpf_percpu_obj_new type size ({size}) is greater than {most}")]
-    ObjectSize { size: u32, most: u32 },
-    #[error("bpf_percpu_obj_new type ID argument must be of a struct of scalars")]
-    PercpuNumbers,
-    #[error("bpf_percpu_obj_new type ID argument must not contain special fields")]
-    PercpuSpecial,
     #[error("arg#{0} expected pointer to map value or allocated object")]
     RootNowhere(u8),
     #[error("R{reg} doesn't have constant offset. {what} has to be at the constant offset")]
@@ -151,17 +133,6 @@ pub enum Kfunc {
     IrqClass { saved: &'static str, used: &'static str },
     #[error("cannot restore irq state out of order, expected id={id} acquired at insn_idx={pc}")]
     IrqOrder { id: u32, pc: u32 },
-    // Results.
-    #[error("kernel function {func} returns pointer type {kind} {name} is not supported")]
-    Returns { func: String, kind: &'static str, name: String },
-    #[error("Unknown type ID {0} passed to kfunc bpf_rdonly_cast")]
-    CastUnknown(i64),
-    #[error("kfunc bpf_rdonly_cast type ID argument must be of a struct or void")]
-    CastKind,
-    #[error("kern ctx type id {0} is not a struct")]
-    ContextKind(u32),
-    #[error("acquire kernel function does not return PTR_TO_BTF_ID")]
-    AcquiresNothing,
 }
 
 /// A line of the log before the one that refuses.

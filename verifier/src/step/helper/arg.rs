@@ -115,7 +115,7 @@ impl Walk<'_> {
             flags = flags.without(Flags::MAYBE_NULL);
         }
         if is_memory(arg.kind) {
-            flags = flags.without(Flags::OF_PACKET);
+            flags = flags.without(Flags::OF_PACKET).without(Flags::OF_MEMORY);
         }
         if arg.kind == ArgKind::Kptr && reg.flags.has(Flags::ALLOC) {
             flags = flags.without(Flags::ALLOC).without(Flags::PERCPU);

@@ -121,7 +121,7 @@ impl Walk<'_> {
     fn check_call(&mut self, called: &Called) -> Result<(), Fault> {
         let row = called.row;
         if row.leave == Leave::TailCall {
-            self.check_nothing_held(true, "tail_call")?;
+            self.check_nothing_held(true, false, "tail_call")?;
         }
         for &index in row.zero_args {
             if !self.state.reg(arg_name(usize::from(index))).is_null() {

@@ -67,10 +67,10 @@ impl Walk<'_> {
     pub(super) fn tree_node_arg(&self, call: &mut Call<'_>, name: Name) -> Result<(), Fault> {
         let reg = *self.state.reg(name);
         if !is_borrowed(&reg) && reg.ref_id == 0 {
-            return Err(Kfunc::NodeOwned(call.name.to_owned()).into());
+            return Err(Kfunc::NodeOwned(call.func.name.to_owned()).into());
         }
         if self.in_tree_callback() {
-            return Err(Kfunc::InTreeCallback(call.name.to_owned()).into());
+            return Err(Kfunc::InTreeCallback(call.func.name.to_owned()).into());
         }
         self.node_arg(call, name, SpecialKind::RbNode)
     }

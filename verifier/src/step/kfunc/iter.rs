@@ -26,7 +26,7 @@ struct Iterator {
 impl Walk<'_> {
     /// The argument is an iterator on the stack.
     pub(super) fn iter_arg(&mut self, call: &mut Call<'_>, name: Name, to: TypeId) -> Result<(), Fault> {
-        if call.row.name == "bpf_iter_css_task_new" && !self.may_walk_css_tasks() {
+        if call.row.takes_css_lock && !self.may_walk_css_tasks() {
             return Err(Kfunc::CssTaskIter.into());
         }
         let arg = name.number() - 1;
@@ -106,7 +106,7 @@ impl Walk<'_> {
         for at in 0..iter.slots {
             let slot = self.state.frames[frame].stack.slot(spi - at);
             if slot.reg.flags.has(Flags::UNTRUSTED) {
-                return Err(Kfunc::IterOutsideRcu(call.name.to_owned()).into());
+                return Err(Kfunc::IterOutsideRcu(call.func.name.to_owned()).into());
             }
             let Kind::IterSlot { id, state, .. } = slot.reg.kind else { return Err(not_begun(None)) };
             let right = id == iter.id && state.is_some() == (at == 0) && slot.bytes == [Byte::Iter; 8];

@@ -6,12 +6,13 @@ mod callback;
 mod graph;
 mod iter;
 mod object;
-mod params;
 mod result;
 mod sections;
 mod variable;
 
-use skep_btf::{Btf, FuncProto, Type, TypeId};
+use std::rc::Rc;
+
+use skep_btf::{Btf, TypeId};
 use skep_isa::Reg as Name;
 use skep_linux::KfuncRow;
 use skep_linux::kfuncs::Role;
@@ -19,26 +20,28 @@ use skep_linux::kfuncs::Role;
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::MapRef;
+use crate::types::kfunc_args::{self, Kfunc as Function};
 use crate::why::Kfunc;
 
 use super::Next;
 use super::call::scratch;
+use super::dynptr::Dynptr;
 
 /// A call of a kernel function, and what its arguments say of it.
 #[derive(Debug, Clone)]
 struct Call<'a> {
-    name: &'a str,
-    btf: &'a Btf,
-    proto: FuncProto<'a>,
+    func: Rc<Function<'a>>,
     row: &'static KfuncRow,
+    /// The kernel's types.
+    btf: &'a Btf,
     /// The reference that the last argument with one holds.
     ref_id: u32,
     /// The argument whose reference is given up.
     releases: Option<Name>,
     /// The argument that must be a constant.
     constant: Option<u64>,
-    /// Bytes that the result points to, if an argument says so, and whether they may only be read.
-    size: Option<u64>,
+    /// Bytes that the result points to, if an argument says so and not 0, and whether they may only be read.
+    size: u32,
     rdonly: bool,
     /// The map among the arguments, and which lookup it came from.
     map: Option<(MapRef, u32)>,
@@ -50,6 +53,8 @@ struct Call<'a> {
     owning: bool,
     /// The items of the list or tree among the arguments.
     items: Option<graph::Items>,
+    /// The dynptr among the arguments, if it was one before.
+    dynptr: Option<Dynptr>,
     /// The function of the program among the arguments.
     callback: Option<usize>,
 }
@@ -113,7 +118,6 @@ impl<'w> Walk<'w> {
             return Err(Fault::not_modelled("kernel functions of modules"));
         }
         let mut call = self.fetch(TypeId(id as u32))?;
-        self.check_modelled(&call)?;
         match call.row.role {
             Role::Trap => return Err(Kfunc::Trap.into()),
             Role::Lock | Role::LockIrqSave => self.fork_at_lock()?,
@@ -123,7 +127,7 @@ impl<'w> Walk<'w> {
             return Err(Kfunc::Destructive.into());
         }
         if call.row.sleepable && !self.state.sleepable {
-            return Err(Kfunc::Sleeps(call.name.to_owned()).into());
+            return Err(Kfunc::Sleeps(call.func.name.to_owned()).into());
         }
         self.kfunc_args(&mut call)?;
         self.queue_callbacks(&call)?;
@@ -135,50 +139,67 @@ impl<'w> Walk<'w> {
             }
         }
         self.give_to_root(&call)?;
+        if call.row.role == Role::Throw {
+            if self.prep.exception_callback.is_none() {
+                self.check_return(Name::R1)?;
+            }
+            return self.throw();
+        }
         scratch(self.state.frame_mut());
         self.kfunc_result(&call)?;
-        if call.row.role == Role::IterNext {
-            self.iter_next(&call)?;
+        match call.row.role {
+            Role::ChangesPacket => self.forget_packet(),
+            Role::IterNext => self.iter_next(&call)?,
+            _other => {}
         }
         Ok(Next::At(self.pc + 1))
     }
 
     /// The function, if the program may call it.
-    fn fetch(&self, id: TypeId) -> Result<Call<'w>, Fault> {
+    fn fetch(&mut self, id: TypeId) -> Result<Call<'w>, Fault> {
         let btf = self.setting.vmlinux().ok_or_else(|| Fault::bug("a kernel function without types"))?;
         let found = self.prep.kfuncs.get(id.0 as i32).ok_or_else(|| Fault::bug("a kernel function that nobody calls"))?;
-        let Some(Type::Func(func)) = btf.get(id) else { return Err(Fault::bug("a kernel function that is none")) };
-        let Some(Type::FuncProto(proto)) = btf.get(func.proto) else { return Err(Fault::bug("a function without a prototype")) };
         let Some(row) = found.row else {
             // What the kernel marks as callable and has no row here may or may not be for this program.
             if btf.decl_tags(id).any(|tag| tag.value == "bpf_kfunc") {
-                return Err(Fault::not_modelled(format!("kernel function {}", func.name)));
+                return Err(Fault::not_modelled(format!("kernel function {}", btf.name(id))));
             }
-            return Err(self.refused_call(func.name));
+            return Err(self.refused_call(btf.name(id)));
         };
         if !found.allowed {
-            return Err(self.refused_call(func.name));
+            return Err(self.refused_call(btf.name(id)));
         }
         if self.state.refs.active_locks > 0 && !under_lock(row) {
             return Err(Kfunc::UnderLock.into());
         }
+        let func = self.function_of(id, row)?;
         Ok(Call {
-            name: func.name,
-            btf,
-            proto,
+            func,
             row,
+            btf,
             ref_id: 0,
             releases: None,
             constant: None,
-            size: None,
+            size: 0,
             rdonly: false,
             map: None,
             iter: None,
             object: None,
             owning: false,
             items: None,
+            dynptr: None,
             callback: None,
         })
+    }
+
+    /// What types say of the function.
+    fn function_of(&mut self, id: TypeId, row: &'static KfuncRow) -> Result<Rc<Function<'w>>, Fault> {
+        if let Some(known) = self.kernel_functions.get(&id) {
+            return Ok(Rc::clone(known));
+        }
+        let func = Rc::new(kfunc_args::kfunc(self.setting, id, row)?);
+        self.kernel_functions.insert(id, Rc::clone(&func));
+        Ok(func)
     }
 
     fn refused_call(&self, name: &str) -> Fault {
@@ -186,50 +207,6 @@ impl<'w> Walk<'w> {
             return Kfunc::UnderLock.into();
         }
         Kfunc::NotAllowed(name.to_owned()).into()
-    }
-
-    fn check_modelled(&self, call: &Call<'_>) -> Result<(), Fault> {
-        match call.row.role {
-            Role::Plain
-            | Role::IterNew
-            | Role::IterNext
-            | Role::IterDestroy
-            | Role::RcuLock
-            | Role::RcuUnlock
-            | Role::PreemptDisable
-            | Role::PreemptEnable
-            | Role::IrqSave
-            | Role::IrqRestore
-            | Role::CastToKernCtx
-            | Role::RdonlyCast
-            | Role::ObjNew
-            | Role::ObjDrop
-            | Role::PercpuObjNew
-            | Role::PercpuObjDrop
-            | Role::RefcountAcquire
-            | Role::ListPush
-            | Role::ListPop
-            | Role::ListPeek
-            | Role::RbtreeAdd
-            | Role::RbtreeRemove
-            | Role::RbtreePeek
-            | Role::RbtreeChild
-            | Role::Lock
-            | Role::Unlock
-            | Role::LockIrqSave
-            | Role::UnlockIrqRestore
-            | Role::WqCallback
-            | Role::TaskWork
-            | Role::Trap => Ok(()),
-            Role::DynptrFromSkb
-            | Role::DynptrFromSkbMeta
-            | Role::DynptrFromXdp
-            | Role::DynptrSlice
-            | Role::DynptrSliceWritable
-            | Role::DynptrClone
-            | Role::Throw
-            | Role::ChangesPacket => Err(Fault::not_modelled(format!("kernel function {}", call.name))),
-        }
     }
 
     /// The kernel function that a call instruction at a slot names, as its role.

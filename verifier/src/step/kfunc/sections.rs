@@ -18,7 +18,7 @@ use super::Call;
 impl Walk<'_> {
     /// Sections that the function opens or closes, and those in which it may not be called.
     pub(super) fn kfunc_sections(&mut self, call: &Call<'_>) -> Result<(), Fault> {
-        let name = || call.name.to_owned();
+        let name = || call.func.name.to_owned();
         let sleeps = |section| Kfunc::SleepsWithin { name: name(), section };
         let (role, sleepable) = (call.row.role, call.row.sleepable);
         if self.state.refs.rcu_locks > 0 {
@@ -100,7 +100,7 @@ impl Walk<'_> {
             Role::LockIrqSave => self.take_lock(name, Lock::ResilientIrq),
             Role::Unlock => self.give_lock(name, Lock::Resilient),
             Role::UnlockIrqRestore => self.give_lock(name, Lock::ResilientIrq),
-            _other => Err(Fault::not_modelled(format!("the lock of {}", call.name))),
+            _other => Err(Fault::not_modelled(format!("the lock of {}", call.func.name))),
         }
     }
 

@@ -259,7 +259,7 @@ impl Walk<'_> {
             return Err(Mem::NoPacketLoads.into());
         }
         let context = *self.read(Name::R6)?;
-        self.check_nothing_held(true, "BPF_LD_[ABS|IND]")?;
+        self.check_nothing_held(true, false, "BPF_LD_[ABS|IND]")?;
         if context.kind != Kind::Ctx {
             return Err(Mem::PacketLoadWithoutContext.into());
         }
