@@ -34,6 +34,11 @@ fn host() -> &'static Target {
     HOST.get_or_init(read)
 }
 
+/// The types of this host's kernel.
+pub(crate) fn vmlinux() -> &'static Btf {
+    host().btf().expect("the kernel's BTF")
+}
+
 /// A program of this type.
 pub(crate) fn program(prog_type: ProgType, text: &str) -> Program {
     Program::bare("test", prog_type, assemble(text).unwrap_or_else(|error| panic!("{error}\n{text}")))
@@ -71,6 +76,11 @@ fn skep(program: &Program) -> Answer {
         Verdict::Undecided(undecided) => Some(format!("undecided at {:?}: {}", undecided.pc, undecided.what)),
     };
     Answer { refusal, insns: u64::from(report.stats.insns_processed) }
+}
+
+/// Whether skep takes it.
+pub(crate) fn accepts(program: &Program) -> bool {
+    skep(program).refusal.is_none()
 }
 
 /// What the kernel says, the words cut to as many lines as `lines`.

@@ -2,4 +2,6 @@
 
 mod ask;
 mod cases;
+mod numbers;
+mod objects;
 mod random;

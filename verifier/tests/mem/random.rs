@@ -1,6 +1,5 @@
 //! Random programs that reach memory of every kind, held against the kernel.
 
-use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -8,32 +7,7 @@ use skep_linux::{MapType, ProgType};
 use skep_program::{MapDef, Program};
 
 use crate::ask::{can_ask, compare, program};
-
-/// Numbers that look random, the same in every run.
-struct Random(Cell<u64>);
-
-impl Random {
-    fn next(&self) -> u64 {
-        let mut state = self.0.get();
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        self.0.set(state);
-        state
-    }
-
-    fn below(&self, bound: u64) -> u64 {
-        (self.next() >> 20) % bound
-    }
-
-    fn between(&self, least: i64, most: i64) -> i64 {
-        least + self.below((most - least + 1) as u64) as i64
-    }
-
-    fn one<T: Copy>(&self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
+use crate::numbers::Random;
 
 /// A program under way.
 struct Text {
@@ -193,9 +167,7 @@ impl Text {
 }
 
 fn text(seed: u64) -> String {
-    let mut text =
-        Text { random: Random(Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)), text: String::new(), labels: 0 };
-    text.random.next();
+    let mut text = Text { random: Random::new(seed), text: String::new(), labels: 0 };
     text.line("r6 = r1\n*(u32 *)(r10 -4) = 0\nr1 = map[idx:0]\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto out\nr7 = r0\nr0 = 0");
     text.line("r9 = *(u32 *)(r6 +8)");
     text.bounded();
