@@ -29,6 +29,7 @@ pub mod tracepoints;
 pub mod trust;
 mod types;
 pub mod verdicts;
+pub mod writes;
 
 pub use contexts::{ContextRow, Field, context};
 pub use errno::Errno;
@@ -47,3 +48,4 @@ pub use struct_ops::{StructOpsRow, struct_ops};
 pub use target::{Arch, Release, ReleaseError, Target, Version, kconfig};
 pub use types::{AttachType, MapType, ProgType};
 pub use verdicts::Meaning;
+pub use writes::writes;

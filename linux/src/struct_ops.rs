@@ -8,6 +8,7 @@ use skep_btf::{Btf, Kind, Type};
 use crate::HelperRow;
 use crate::sets::Users;
 use crate::target::Release;
+use crate::writes::{Writable, Writes};
 use crate::{AttachType, ProgType};
 
 /// The helpers that programs of a struct may call.
@@ -17,17 +18,6 @@ pub enum OpsHelpers {
     None,
     /// Those whose rows have `struct_ops` programs.
     OfRows,
-}
-
-/// Fields of a kernel struct that programs may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writable {
-    /// The struct that the field is in, such as `tcp_sock`.
-    pub of: &'static str,
-    /// The path of the field from there.
-    pub field: &'static str,
-    /// A write may begin anywhere in it, not only at its start.
-    pub anywhere: bool,
 }
 
 /// A struct of operations.
@@ -47,8 +37,8 @@ pub struct StructOpsRow {
     pub barred: &'static [(&'static str, &'static [&'static str])],
     /// The struct that the arguments of type `struct sock *` point to, where it is known to be a larger one.
     pub sock_is: Option<&'static str>,
-    /// Fields that programs may write. A write ends in the field that it begins in.
-    pub writes: &'static [Writable],
+    /// Fields that programs may write.
+    pub writes: Writes,
 }
 
 const fn writable(of: &'static str, field: &'static str) -> Writable {
@@ -65,18 +55,22 @@ pub const STRUCT_OPS: &[StructOpsRow] = &[
         helpers: OpsHelpers::OfRows,
         barred: &[("release", &["bpf_setsockopt", "bpf_getsockopt"])],
         sock_is: Some("tcp_sock"),
-        writes: &[
-            writable("sock", "sk_pacing_rate"),
-            writable("sock", "sk_pacing_status"),
-            Writable { of: "inet_connection_sock", field: "icsk_ca_priv", anywhere: true },
-            writable("inet_connection_sock", "icsk_ack.pending"),
-            writable("tcp_sock", "snd_cwnd"),
-            writable("tcp_sock", "snd_cwnd_cnt"),
-            writable("tcp_sock", "snd_cwnd_stamp"),
-            writable("tcp_sock", "snd_ssthresh"),
-            writable("tcp_sock", "ecn_flags"),
-            writable("tcp_sock", "app_limited"),
-        ],
+        writes: Writes {
+            through: &["tcp_sock"],
+            fields: &[
+                writable("sock", "sk_pacing_rate"),
+                writable("sock", "sk_pacing_status"),
+                Writable { of: "inet_connection_sock", field: "icsk_ca_priv", anywhere: true },
+                writable("inet_connection_sock", "icsk_ack.pending"),
+                writable("tcp_sock", "snd_cwnd"),
+                writable("tcp_sock", "snd_cwnd_cnt"),
+                writable("tcp_sock", "snd_cwnd_stamp"),
+                writable("tcp_sock", "snd_ssthresh"),
+                writable("tcp_sock", "ecn_flags"),
+                writable("tcp_sock", "app_limited"),
+            ],
+            brief: false,
+        },
     },
     StructOpsRow {
         name: "bpf_dummy_ops",
@@ -86,7 +80,11 @@ pub const STRUCT_OPS: &[StructOpsRow] = &[
         helpers: OpsHelpers::None,
         barred: &[],
         sock_is: None,
-        writes: &[Writable { of: "bpf_dummy_ops_state", field: "val", anywhere: true }],
+        writes: Writes {
+            through: &["bpf_dummy_ops_state"],
+            fields: &[Writable { of: "bpf_dummy_ops_state", field: "val", anywhere: true }],
+            brief: true,
+        },
     },
 ];
 

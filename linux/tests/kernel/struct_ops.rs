@@ -125,6 +125,7 @@ fn fields_that_may_be_written() {
         let places: Vec<_> = member
             .row
             .writes
+            .fields
             .iter()
             .map(|write| {
                 let id = btf.find(write.of, BtfKind::Struct).expect("a struct");

@@ -136,6 +136,12 @@ pub enum Mem {
     ObjectVariable { reg: u8, name: String, off: i32, var: String },
     #[error("R{reg} is ptr_{name} access {what} memory: off={off}")]
     ObjectElsewhere { reg: u8, name: String, what: &'static str, off: i32 },
+    #[error("no write support to {of} at off {off}")]
+    WriteNothing { of: &'static str, off: i32 },
+    #[error("write access at off {off} with size {size} beyond the member of {of} ended at {end}")]
+    WriteBeyond { of: &'static str, off: i32, size: i32, end: u32 },
+    #[error("write access at off {off} with size {size}")]
+    WriteAt { off: i32, size: i32 },
     #[error("R{reg} is {name} invalid negative access: off={off}")]
     MapNegative { reg: u8, name: String, off: i32 },
     #[error("only read from {0} is supported")]

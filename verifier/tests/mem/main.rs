@@ -2,6 +2,7 @@
 
 mod ask;
 mod cases;
+mod fields;
 mod numbers;
 mod objects;
 mod random;

@@ -169,3 +169,27 @@ fn sockets() {
         chain(&random, &start, 120, |text| program(ProgType::SchedCls, text))
     });
 }
+
+#[test]
+fn operations() {
+    if !can_ask() {
+        return;
+    }
+    let structs = ["tcp_congestion_ops", "bpf_dummy_ops"];
+    all_alike("operations", count(1_000), |seed| {
+        let random = Random::new(seed);
+        let btf = vmlinux();
+        let id = btf.find(random.one(&structs), Kind::Struct).expect("a struct of operations");
+        let member = random.below(14) as u32;
+        let attach_type = AttachType::from_u32(member);
+        let make = |text: &str| Program { attach_type, attach_btf_id: Some(id.0), ..program(ProgType::StructOps, text) };
+        let store = match random.below(3) {
+            0 => format!("*(u32 *)(r6 {:+}) = 1\n", random.one(&[488, 492, 500, 1296, 1392, 1396, 1400, 0, 4])),
+            1 => format!("*(u64 *)(r6 {:+}) = r9\n", random.between(0, 300) * 8),
+            _ => String::new(),
+        };
+        let null = if random.below(4) == 0 { "" } else { "if r6 == 0 goto out\n" };
+        let arg = random.below(3) * 8;
+        chain(&random, &format!("r9 = 0\nr7 = r1\nr8 = r1\nr6 = *(u64 *)(r1 +{arg})\n{null}{store}"), 2400, make)
+    });
+}

@@ -2,7 +2,8 @@
 
 use skep_btf::{Btf, Kind as BtfKind, TypeId};
 use skep_linux::contexts::{Access as Way, Object, SOCK, SOCK_COMMON, TCP_SOCK, XDP_SOCK};
-use skep_linux::{ProgType, gpl_compatible};
+use skep_linux::writes::Unwritable;
+use skep_linux::{gpl_compatible, writes};
 
 use crate::explore::Walk;
 use crate::fault::Fault;
@@ -123,16 +124,25 @@ impl Walk<'_> {
 
     /// A store into an object of the kernel: some programs may write some fields.
     fn write_kernel_object(&self, types: TypesOf, id: TypeId, span: Span) -> Result<(), Fault> {
-        match (self.setting.prog_type(), self.attach.map(|attach| &attach.kind)) {
-            (ProgType::StructOps, Some(AttachKind::Operation { row, .. })) if types == TypesOf::Kernel => {
-                let _ = (row, id, span);
-                Err(Fault::not_modelled("stores into objects of the kernel"))
-            }
-            (ProgType::StructOps | ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp, _) => {
-                Err(Fault::not_modelled("stores into objects of the kernel"))
-            }
-            _other => Err(Types::ReadOnly.into()),
+        let rule = match self.attach.map(|attach| &attach.kind) {
+            Some(AttachKind::Operation { row, .. }) => Some(&row.writes),
+            _other => writes(self.setting.prog_type()),
+        };
+        let Some(rule) = rule else { return Err(Types::ReadOnly.into()) };
+        if types != TypesOf::Kernel {
+            return Err(Fault::not_modelled("stores through a pointer to a struct of the program that may be gone"));
         }
+        let (off, size) = (span.off, span.size);
+        let of = rule.through.first().copied().unwrap_or_default();
+        rule.check(self.types_of(types)?, id, off as u32, size as u32).map_err(|why| {
+            match why {
+                Unwritable::Struct => return Types::ReadOnly.into(),
+                Unwritable::Nothing | Unwritable::Beyond { .. } if rule.brief => Mem::WriteAt { off, size },
+                Unwritable::Nothing => Mem::WriteNothing { of, off },
+                Unwritable::Beyond { end } => Mem::WriteBeyond { of, off, size, end },
+            }
+            .into()
+        })
     }
 
     /// Through a pointer to a map: its struct in the kernel.
