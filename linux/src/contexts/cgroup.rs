@@ -21,7 +21,7 @@ const DEVICE_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_CGROUP_DEV_CTX: ContextRow =
-    ContextRow { name: "bpf_cgroup_dev_ctx", size: 12, shape: Shape::Struct, fields: DEVICE_FIELDS };
+    ContextRow { name: "bpf_cgroup_dev_ctx", size: 12, shape: Shape::Memory, fields: DEVICE_FIELDS };
 
 const SYSCTL_FIELDS: &[Field] = &[Field::new("write", 0, 4, V5_2).narrow(), Field::new("file_pos", 4, 4, V5_2).narrow().store()];
 

@@ -174,7 +174,7 @@ impl Field {
 pub enum Shape {
     /// A struct of uapi: each field means something of its own, and the kernel translates the access.
     Struct,
-    /// Memory that is read as it is: registers, a record, arguments.
+    /// Memory that is read as it is: registers, a record, a struct of the kernel's own.
     Memory,
     /// Arguments of a function or tracepoint that BTF describes, eight bytes each: the type of each comes from BTF.
     BtfArgs,

@@ -233,7 +233,7 @@ const NETFILTER_FIELDS: &[Field] = &[
 ];
 
 pub(super) const NETFILTER: ContextRow =
-    ContextRow { name: "bpf_nf_ctx", size: 16, shape: Shape::Struct, fields: NETFILTER_FIELDS };
+    ContextRow { name: "bpf_nf_ctx", size: 16, shape: Shape::Memory, fields: NETFILTER_FIELDS };
 
 const LIRC_FIELDS: &[Field] = &[Field::new("sample", 0, 4, Release::new(4, 18)).whole()];
 

@@ -203,3 +203,33 @@ fn contexts_that_are_memory() {
         }
     }
 }
+
+#[test]
+fn contexts_that_are_handed_to_calls() {
+    if !can_ask() {
+        return;
+    }
+    let types = [
+        (ProgType::Kprobe, None, 0),
+        (ProgType::Tracepoint, None, 0),
+        (ProgType::RawTracepoint, None, 0),
+        (ProgType::PerfEvent, None, 0),
+        (ProgType::SchedCls, None, 0),
+        (ProgType::Xdp, None, 0),
+        (ProgType::CgroupDevice, None, 0),
+        (ProgType::CgroupSysctl, Some(AttachType::CgroupSysctl), 0),
+        (ProgType::CgroupSockopt, Some(AttachType::CgroupGetsockopt), 0),
+        (ProgType::Netfilter, Some(AttachType::Netfilter), 0),
+        (ProgType::SockOps, None, 0),
+        (ProgType::SkLookup, Some(AttachType::SkLookup), 0),
+        (ProgType::Syscall, None, 1 << 4),
+    ];
+    for (prog_type, attach_type, flags) in types {
+        for size in [1, 2, 8, 12, 16, 64, 168, 169, 192, 8192, 70000] {
+            for off in [0, 8] {
+                let text = format!("r1 += {off}\nr2 = {size}\ncall 6\nr0 = 0\nexit");
+                same(&Program { attach_type, flags, ..program(prog_type, &text) });
+            }
+        }
+    }
+}
