@@ -21,11 +21,12 @@ const DEVICE_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_CGROUP_DEV_CTX: ContextRow =
-    ContextRow { name: "bpf_cgroup_dev_ctx", size: 12, shape: Shape::Memory, fields: DEVICE_FIELDS };
+    ContextRow { name: "bpf_cgroup_dev_ctx", size: 12, shape: Shape::Struct, translated: false, fields: DEVICE_FIELDS };
 
 const SYSCTL_FIELDS: &[Field] = &[Field::new("write", 0, 4, V5_2).narrow(), Field::new("file_pos", 4, 4, V5_2).narrow().store()];
 
-pub(super) const BPF_SYSCTL: ContextRow = ContextRow { name: "bpf_sysctl", size: 8, shape: Shape::Struct, fields: SYSCTL_FIELDS };
+pub(super) const BPF_SYSCTL: ContextRow =
+    ContextRow { name: "bpf_sysctl", size: 8, shape: Shape::Struct, translated: true, fields: SYSCTL_FIELDS };
 
 const SOCKOPT_FIELDS: &[Field] = &[
     Field::new("sk", 0, 8, V5_3).whole().yields(Yields::Sock),
@@ -38,7 +39,7 @@ const SOCKOPT_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_SOCKOPT: ContextRow =
-    ContextRow { name: "bpf_sockopt", size: 40, shape: Shape::Struct, fields: SOCKOPT_FIELDS };
+    ContextRow { name: "bpf_sockopt", size: 40, shape: Shape::Struct, translated: true, fields: SOCKOPT_FIELDS };
 
 const _: () = in_order(DEVICE_FIELDS, BPF_CGROUP_DEV_CTX.size);
 const _: () = in_order(SYSCTL_FIELDS, BPF_SYSCTL.size);

@@ -172,9 +172,9 @@ impl Field {
 /// What a context is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// A struct of uapi: each field means something of its own, and the kernel translates the access.
+    /// A struct of uapi: each field means something of its own.
     Struct,
-    /// Memory that is read as it is: registers, a record, a struct of the kernel's own.
+    /// Memory that is read as it is: registers, a record, arguments.
     Memory,
     /// Arguments of a function or tracepoint that BTF describes, eight bytes each: the type of each comes from BTF.
     BtfArgs,
@@ -189,6 +189,8 @@ pub struct ContextRow {
     pub size: u32,
     /// What it is.
     pub shape: Shape,
+    /// The kernel puts other accesses in the place of the program's: the struct does not lie in memory.
+    pub translated: bool,
     /// The fields, in the order of their offsets.
     pub fields: &'static [Field],
 }

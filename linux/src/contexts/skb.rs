@@ -60,6 +60,7 @@ const FIELDS: &[Field] = &[
     Field::new("hwtstamp", 184, 8, Release::new(5, 16)).read(TC_CGROUP, Width::exactly(8)),
 ];
 
-pub(super) const SK_BUFF: ContextRow = ContextRow { name: "__sk_buff", size: 192, shape: Shape::Struct, fields: FIELDS };
+pub(super) const SK_BUFF: ContextRow =
+    ContextRow { name: "__sk_buff", size: 192, shape: Shape::Struct, translated: true, fields: FIELDS };
 
 const _: () = in_order(FIELDS, SK_BUFF.size);

@@ -43,7 +43,8 @@ const SOCK_FIELDS: &[Field] = &[
     Field::new("rx_queue_mapping", 76, 4, Release::new(5, 8)).read(Users::ALL, START),
 ];
 
-pub(super) const BPF_SOCK: ContextRow = ContextRow { name: "bpf_sock", size: 80, shape: Shape::Struct, fields: SOCK_FIELDS };
+pub(super) const BPF_SOCK: ContextRow =
+    ContextRow { name: "bpf_sock", size: 80, shape: Shape::Struct, translated: true, fields: SOCK_FIELDS };
 
 /// Programs that see an IPv4 address.
 const ADDR4: Users = Users::of(&[CgroupSockAddr]).when(&[(
@@ -73,7 +74,7 @@ const SOCK_ADDR_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_SOCK_ADDR: ContextRow =
-    ContextRow { name: "bpf_sock_addr", size: 72, shape: Shape::Struct, fields: SOCK_ADDR_FIELDS };
+    ContextRow { name: "bpf_sock_addr", size: 72, shape: Shape::Struct, translated: true, fields: SOCK_ADDR_FIELDS };
 
 const V4_13: Release = Release::new(4, 13);
 const V4_16: Release = Release::new(4, 16);
@@ -125,7 +126,7 @@ const SOCK_OPS_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_SOCK_OPS: ContextRow =
-    ContextRow { name: "bpf_sock_ops", size: 224, shape: Shape::Struct, fields: SOCK_OPS_FIELDS };
+    ContextRow { name: "bpf_sock_ops", size: 224, shape: Shape::Struct, translated: true, fields: SOCK_OPS_FIELDS };
 
 const SK_MSG_FIELDS: &[Field] = &[
     Field::new("data", 0, 8, V4_17).whole().yields(Yields::PacketStart),
@@ -141,7 +142,8 @@ const SK_MSG_FIELDS: &[Field] = &[
     Field::new("sk", 72, 8, Release::new(5, 8)).whole().yields(Yields::Sock),
 ];
 
-pub(super) const SK_MSG_MD: ContextRow = ContextRow { name: "sk_msg_md", size: 80, shape: Shape::Struct, fields: SK_MSG_FIELDS };
+pub(super) const SK_MSG_MD: ContextRow =
+    ContextRow { name: "sk_msg_md", size: 80, shape: Shape::Struct, translated: true, fields: SK_MSG_FIELDS };
 
 const V4_19: Release = Release::new(4, 19);
 const V5_14: Release = Release::new(5, 14);
@@ -159,7 +161,7 @@ const SK_REUSEPORT_FIELDS: &[Field] = &[
 ];
 
 pub(super) const SK_REUSEPORT_MD: ContextRow =
-    ContextRow { name: "sk_reuseport_md", size: 56, shape: Shape::Struct, fields: SK_REUSEPORT_FIELDS };
+    ContextRow { name: "sk_reuseport_md", size: 56, shape: Shape::Struct, translated: true, fields: SK_REUSEPORT_FIELDS };
 
 const V5_9: Release = Release::new(5, 9);
 
@@ -178,7 +180,7 @@ const SK_LOOKUP_FIELDS: &[Field] = &[
 ];
 
 pub(super) const BPF_SK_LOOKUP: ContextRow =
-    ContextRow { name: "bpf_sk_lookup", size: 72, shape: Shape::Struct, fields: SK_LOOKUP_FIELDS };
+    ContextRow { name: "bpf_sk_lookup", size: 72, shape: Shape::Struct, translated: true, fields: SK_LOOKUP_FIELDS };
 
 const _: () = in_order(SOCK_FIELDS, BPF_SOCK.size);
 const _: () = in_order(SOCK_ADDR_FIELDS, BPF_SOCK_ADDR.size);

@@ -51,7 +51,8 @@ const X86_64: &[Field] = &[
     reg("ss", 20),
 ];
 
-pub(super) const PT_REGS_X86_64: ContextRow = ContextRow { name: "pt_regs", size: 168, shape: Shape::Memory, fields: X86_64 };
+pub(super) const PT_REGS_X86_64: ContextRow =
+    ContextRow { name: "pt_regs", size: 168, shape: Shape::Memory, translated: false, fields: X86_64 };
 
 const AARCH64: &[Field] = &[
     reg("regs[0]", 0),
@@ -98,7 +99,8 @@ const AARCH64: &[Field] = &[
 ];
 
 /// The layout of Linux 6.14 and later; the first 34 words are the same in all.
-pub(super) const PT_REGS_AARCH64: ContextRow = ContextRow { name: "pt_regs", size: 320, shape: Shape::Memory, fields: AARCH64 };
+pub(super) const PT_REGS_AARCH64: ContextRow =
+    ContextRow { name: "pt_regs", size: 320, shape: Shape::Memory, translated: false, fields: AARCH64 };
 
 const PERF_X86_64: &[Field] = &[
     perf_reg("r15", 0),
@@ -127,7 +129,7 @@ const PERF_X86_64: &[Field] = &[
 ];
 
 pub(super) const PERF_EVENT_X86_64: ContextRow =
-    ContextRow { name: "bpf_perf_event_data", size: 184, shape: Shape::Struct, fields: PERF_X86_64 };
+    ContextRow { name: "bpf_perf_event_data", size: 184, shape: Shape::Struct, translated: true, fields: PERF_X86_64 };
 
 const PERF_AARCH64: &[Field] = &[
     perf_reg("regs[0]", 0),
@@ -170,7 +172,7 @@ const PERF_AARCH64: &[Field] = &[
 
 /// User space sees `user_pt_regs` here.
 pub(super) const PERF_EVENT_AARCH64: ContextRow =
-    ContextRow { name: "bpf_perf_event_data", size: 288, shape: Shape::Struct, fields: PERF_AARCH64 };
+    ContextRow { name: "bpf_perf_event_data", size: 288, shape: Shape::Struct, translated: true, fields: PERF_AARCH64 };
 
 const TRACEPOINT_FIELDS: &[Field] = &[
     // Linux compares a signed offset as an unsigned one, so that loads before the record pass.
@@ -182,7 +184,7 @@ const TRACEPOINT_FIELDS: &[Field] = &[
 /// The record of the tracepoint; its fields are in the tracepoint's format file and, for programs that were attached, the
 /// record must be as long as the furthest load.
 pub(super) const TRACEPOINT: ContextRow =
-    ContextRow { name: "tracepoint record", size: 0, shape: Shape::Memory, fields: TRACEPOINT_FIELDS };
+    ContextRow { name: "tracepoint record", size: 0, shape: Shape::Memory, translated: false, fields: TRACEPOINT_FIELDS };
 
 /// An argument of a raw tracepoint.
 const fn raw(name: &'static str, index: i32, since: Release) -> Field {
@@ -205,7 +207,7 @@ const RAW_FIELDS: &[Field] = &[
 ];
 
 pub(super) const RAW_TRACEPOINT: ContextRow =
-    ContextRow { name: "bpf_raw_tracepoint_args", size: 96, shape: Shape::Memory, fields: RAW_FIELDS };
+    ContextRow { name: "bpf_raw_tracepoint_args", size: 96, shape: Shape::Memory, translated: false, fields: RAW_FIELDS };
 
 const RAW_WRITABLE_FIELDS: &[Field] = &[
     raw("args[0]", 0, V5_2).read(Users::ALL, WORD64).yields(Yields::TracepointBuffer),
@@ -224,8 +226,13 @@ const RAW_WRITABLE_FIELDS: &[Field] = &[
     raw("args[11]", 11, V5_2),
 ];
 
-pub(super) const RAW_TRACEPOINT_WRITABLE: ContextRow =
-    ContextRow { name: "bpf_raw_tracepoint_args", size: 96, shape: Shape::Memory, fields: RAW_WRITABLE_FIELDS };
+pub(super) const RAW_TRACEPOINT_WRITABLE: ContextRow = ContextRow {
+    name: "bpf_raw_tracepoint_args",
+    size: 96,
+    shape: Shape::Memory,
+    translated: false,
+    fields: RAW_WRITABLE_FIELDS,
+};
 
 const NETFILTER_FIELDS: &[Field] = &[
     Field::new("state", 0, 8, V6_4).whole().yields(Yields::Btf("nf_hook_state")),
@@ -233,23 +240,25 @@ const NETFILTER_FIELDS: &[Field] = &[
 ];
 
 pub(super) const NETFILTER: ContextRow =
-    ContextRow { name: "bpf_nf_ctx", size: 16, shape: Shape::Memory, fields: NETFILTER_FIELDS };
+    ContextRow { name: "bpf_nf_ctx", size: 16, shape: Shape::Struct, translated: false, fields: NETFILTER_FIELDS };
 
 const LIRC_FIELDS: &[Field] = &[Field::new("sample", 0, 4, Release::new(4, 18)).whole()];
 
 /// One sample; from the kernel's source, since few kernels are built with it.
-pub(super) const LIRC: ContextRow = ContextRow { name: "unsigned int", size: 4, shape: Shape::Memory, fields: LIRC_FIELDS };
+pub(super) const LIRC: ContextRow =
+    ContextRow { name: "unsigned int", size: 4, shape: Shape::Memory, translated: false, fields: LIRC_FIELDS };
 
 const SYSCALL_FIELDS: &[Field] = &[Field::new("argument", 0, 65536, V5_14).read(Users::ALL, ANY).write(Users::ALL, ANY)];
 
 /// What the caller of the program hands over; at run time it must be as long as the furthest access.
 pub(super) const SYSCALL: ContextRow =
-    ContextRow { name: "system call argument", size: 0, shape: Shape::Memory, fields: SYSCALL_FIELDS };
+    ContextRow { name: "system call argument", size: 0, shape: Shape::Memory, translated: false, fields: SYSCALL_FIELDS };
 
 const BTF_FIELDS: &[Field] = &[Field::new("arguments", 0, 13 * 8, V5_5).read(Users::ALL, ANY)];
 
 /// Up to 12 arguments and, for programs that see it, the return value.
-pub(super) const BTF_ARGS: ContextRow = ContextRow { name: "arguments", size: 0, shape: Shape::BtfArgs, fields: BTF_FIELDS };
+pub(super) const BTF_ARGS: ContextRow =
+    ContextRow { name: "arguments", size: 0, shape: Shape::BtfArgs, translated: false, fields: BTF_FIELDS };
 
 const _: () = in_order(X86_64, PT_REGS_X86_64.size);
 const _: () = in_order(AARCH64, PT_REGS_AARCH64.size);

@@ -18,6 +18,7 @@ const FIELDS: &[Field] = &[
         .read(Users::of(&[Xdp]).when(&[(Xdp, &[XdpDevmap])]), Width::exactly(4)),
 ];
 
-pub(super) const XDP_MD: ContextRow = ContextRow { name: "xdp_md", size: 24, shape: Shape::Struct, fields: FIELDS };
+pub(super) const XDP_MD: ContextRow =
+    ContextRow { name: "xdp_md", size: 24, shape: Shape::Struct, translated: true, fields: FIELDS };
 
 const _: () = in_order(FIELDS, XDP_MD.size);

@@ -1,7 +1,6 @@
 //! Memory that is handed to a call: by pointer, and by pointer and size.
 
 use skep_isa::{Reg as Name, Size};
-use skep_linux::contexts::Shape;
 use skep_linux::limits::MAX_VAR_SIZ;
 
 use crate::explore::Walk;
@@ -157,10 +156,7 @@ impl Walk<'_> {
 
     /// The context is memory as it is, which the kernel does not translate.
     fn is_context_plain(&self) -> bool {
-        self.setting.context.is_some_and(|row| match row.shape {
-            Shape::Memory | Shape::BtfArgs => true,
-            Shape::Struct => false,
-        })
+        self.setting.context.is_some_and(|row| !row.translated)
     }
 
     /// The last byte of the context that the call reaches may be.
