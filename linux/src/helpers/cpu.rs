@@ -2,8 +2,31 @@
 
 use super::shape::arg::{ANY, PERCPU};
 use super::shape::{Bound, HelperRow, Needs, Proto, Ret};
+use crate::ProgType::{
+    Kprobe, Lsm, LwtIn, LwtOut, LwtSeg6local, LwtXmit, PerfEvent, RawTracepoint, RawTracepointWritable, SchedAct, SchedCls,
+    Syscall, Tracepoint, Tracing, Xdp,
+};
 use crate::sets::Users;
 use crate::target::Release;
+
+/// Programs in which the number of the processor is read in place.
+const INLINED: Users = Users::of(&[
+    Kprobe,
+    SchedCls,
+    SchedAct,
+    Tracepoint,
+    Xdp,
+    PerfEvent,
+    LwtIn,
+    LwtOut,
+    LwtXmit,
+    LwtSeg6local,
+    RawTracepoint,
+    RawTracepointWritable,
+    Tracing,
+    Lsm,
+    Syscall,
+]);
 
 pub(super) const ROWS: &[HelperRow] = &[
     HelperRow {
@@ -17,8 +40,10 @@ pub(super) const ROWS: &[HelperRow] = &[
         id: 8,
         name: "bpf_get_smp_processor_id",
         since: Release::new(4, 1),
-        protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[], ..Proto::BASE }],
-        fastcall: true,
+        protos: &[
+            Proto { users: INLINED, ret: Ret::Integer, args: &[], fastcall: true, ..Proto::BASE },
+            Proto { users: Users::ALL, ret: Ret::Integer, args: &[], ..Proto::BASE },
+        ],
         bound: Bound::Cpus,
         ..HelperRow::BASE
     },

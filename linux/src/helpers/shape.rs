@@ -373,11 +373,21 @@ pub struct Proto {
     pub takes_packet: bool,
     /// The functions that the program must be attached to.
     pub hooks: Hooks,
+    /// `bpf_fastcall`: may be called with live values in caller-saved registers that are spilled around the call; the kernel puts
+    /// instructions in the place of the call and removes the spills.
+    pub fastcall: bool,
 }
 
 impl Proto {
-    pub(super) const BASE: Proto =
-        Proto { users: Users::NONE, ret: Ret::Integer, args: &[], gpl_only: false, takes_packet: false, hooks: Hooks::Any };
+    pub(super) const BASE: Proto = Proto {
+        users: Users::NONE,
+        ret: Ret::Integer,
+        args: &[],
+        gpl_only: false,
+        takes_packet: false,
+        hooks: Hooks::Any,
+        fastcall: false,
+    };
 
     /// The index (from 0) of the map argument.
     pub fn map_arg(&self) -> Option<usize> {
@@ -424,9 +434,6 @@ pub struct HelperRow {
     pub under_lock: bool,
     /// What it does with a spin lock.
     pub lock: Lock,
-    /// `bpf_fastcall`: may be called with live values in caller-saved registers that are spilled around the call; the kernel
-    /// removes the spills where it inlines the helper.
-    pub fastcall: bool,
     /// What is known of the number that it returns.
     pub bound: Bound,
     /// With a map of these types, and a key that is a known number below the number of entries, it does not return NULL (the key is
@@ -467,7 +474,6 @@ impl HelperRow {
         sleeps: Sleeps::Never,
         under_lock: false,
         lock: Lock::No,
-        fastcall: false,
         bound: Bound::None,
         known_key: MapSet::NONE,
         format: false,

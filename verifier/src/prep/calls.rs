@@ -107,7 +107,7 @@ pub(super) fn summary(setting: &Setting<'_>, kfuncs: &Kfuncs, step: Step) -> Opt
         Step::Helper(id) => {
             let row = helper(id)?;
             let proto = row.proto(setting.prog_type(), setting.attach)?;
-            Some(Summary { params: proto.args.len() as u8, void: proto.ret == Ret::Void, fastcall: row.fastcall })
+            Some(Summary { params: proto.args.len() as u8, void: proto.ret == Ret::Void, fastcall: proto.fastcall })
         }
         Step::Kfunc(id, 0) => {
             let func = kfuncs.get(id).filter(|func| func.allowed)?;

@@ -27,33 +27,33 @@ impl Touched {
 }
 
 /// Finds [`Marks::live_regs`]; post-order and loops are known.
-pub(super) fn find(setting: &Setting<'_>, kfuncs: &Kfuncs, postorder: &[u32], marks: &mut [Marks]) {
+pub(super) fn find(setting: &Setting<'_>, kfuncs: &Kfuncs, next: &[Successors], postorder: &[u32], marks: &mut [Marks]) {
     let raw = &setting.program.insns;
     let mut in_loops = false;
     for &slot in postorder {
         let slot = slot as usize;
-        let after = after(raw, marks, slot);
+        let after = after(next, marks, slot);
         marks[slot].live_regs = touched(setting, kfuncs, raw[slot], slot).before(after);
         in_loops |= marks[slot].scc != 0;
     }
     if in_loops {
-        settle(setting, kfuncs, postorder, marks);
+        settle(setting, kfuncs, next, postorder, marks);
     }
 }
 
-fn after(raw: &[RawInsn], marks: &[Marks], slot: usize) -> u16 {
-    Successors::of(raw, slot).as_slice().iter().fold(0, |all, next| all | marks[*next as usize].live_regs)
+fn after(next: &[Successors], marks: &[Marks], slot: usize) -> u16 {
+    next[slot].as_slice().iter().fold(0, |all, next| all | marks[*next as usize].live_regs)
 }
 
 /// Within loops what is live goes round: each slot that changes makes those before it worth another look. A slot changes at most once for
 /// each register.
-fn settle(setting: &Setting<'_>, kfuncs: &Kfuncs, postorder: &[u32], marks: &mut [Marks]) {
+fn settle(setting: &Setting<'_>, kfuncs: &Kfuncs, next: &[Successors], postorder: &[u32], marks: &mut [Marks]) {
     let raw = &setting.program.insns;
-    let before = Predecessors::of(raw, postorder);
+    let before = Predecessors::of(next, postorder);
     let mut waiting: Vec<u32> = postorder.iter().rev().copied().filter(|slot| marks[*slot as usize].scc != 0).collect();
     while let Some(slot) = waiting.pop() {
         let index = slot as usize;
-        let live = touched(setting, kfuncs, raw[index], index).before(after(raw, marks, index));
+        let live = touched(setting, kfuncs, raw[index], index).before(after(next, marks, index));
         if live != marks[index].live_regs {
             marks[index].live_regs = live;
             waiting.extend_from_slice(before.of_slot(index));
@@ -69,11 +69,11 @@ struct Predecessors {
 }
 
 impl Predecessors {
-    fn of(raw: &[RawInsn], order: &[u32]) -> Predecessors {
-        let mut first = vec![0; raw.len() + 1];
+    fn of(next: &[Successors], order: &[u32]) -> Predecessors {
+        let mut first = vec![0; next.len() + 1];
         for &slot in order {
-            for &next in Successors::of(raw, slot as usize).as_slice() {
-                first[next as usize] += 1;
+            for &to in next[slot as usize].as_slice() {
+                first[to as usize] += 1;
             }
         }
         let mut sum = 0;
@@ -84,9 +84,9 @@ impl Predecessors {
         // Each now says where its own end; filling from the end makes it say where they begin.
         let mut slots = vec![0; sum as usize];
         for &slot in order {
-            for &next in Successors::of(raw, slot as usize).as_slice() {
-                first[next as usize] -= 1;
-                slots[first[next as usize] as usize] = slot;
+            for &to in next[slot as usize].as_slice() {
+                first[to as usize] -= 1;
+                slots[first[to as usize] as usize] = slot;
             }
         }
         Predecessors { first, slots }

@@ -1,7 +1,5 @@
 //! Post-order and loops of the flow graph within functions: Tarjan's algorithm, without recursion.
 
-use skep_isa::RawInsn;
-
 use super::raw::Successors;
 use super::{Marks, Subprog};
 
@@ -9,7 +7,7 @@ use super::{Marks, Subprog};
 const COMPLETE: u32 = u32::MAX;
 
 struct Search<'a> {
-    raw: &'a [RawInsn],
+    next: &'a [Successors],
     marks: &'a mut [Marks],
     /// In which order slots are come to, from 1; 0 for those that are not yet.
     number: Vec<u32>,
@@ -23,14 +21,14 @@ struct Search<'a> {
 }
 
 /// Numbers loops in [`Marks::scc`], sets [`Subprog::postorder`], and gives the slots in post-order.
-pub(super) fn find(raw: &[RawInsn], subprogs: &mut [Subprog], marks: &mut [Marks]) -> Vec<u32> {
+pub(super) fn find(next: &[Successors], subprogs: &mut [Subprog], marks: &mut [Marks]) -> Vec<u32> {
     let mut search = Search {
-        raw,
+        next,
         marks,
-        number: vec![0; raw.len()],
-        low: vec![0; raw.len()],
+        number: vec![0; next.len()],
+        low: vec![0; next.len()],
         open: Vec::new(),
-        postorder: Vec::with_capacity(raw.len()),
+        postorder: Vec::with_capacity(next.len()),
         next_number: 1,
         next_component: 1,
     };
@@ -53,7 +51,7 @@ impl Search<'_> {
                 self.next_number += 1;
                 self.open.push(slot);
             }
-            let successors = Successors::of(self.raw, index);
+            let successors = self.next[index];
             let unseen = successors.as_slice().iter().find(|next| self.number[**next as usize] == 0);
             if let Some(next) = unseen {
                 way.push(*next);

@@ -147,8 +147,9 @@ pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
     let opcodes::Named { maps, vars } = opcodes::check(setting)?;
     let mut marks = cfg::check(setting, &kfuncs, &mut subprogs, exception_callback)?;
     check_target(setting, &subprogs)?;
-    let postorder = loops::find(&program.insns, &mut subprogs, &mut marks);
-    live::find(setting, &kfuncs, &postorder, &mut marks);
+    let next = raw::Successors::of_all(&program.insns);
+    let postorder = loops::find(&next, &mut subprogs, &mut marks);
+    live::find(setting, &kfuncs, &next, &postorder, &mut marks);
     fastcall::mark(setting, &kfuncs, &mut subprogs, &mut marks);
     let code = Code::decode_each(&program.insns);
     Ok(Prep { code, subprogs, marks, postorder, kfuncs, vars, maps, exception_callback, objects: OnceCell::new() })

@@ -171,9 +171,13 @@ pub(super) struct Successors {
 }
 
 impl Successors {
-    /// Of the instruction in this slot, once jumps are known to stay in their functions.
-    pub(super) fn of(code: &[RawInsn], slot: usize) -> Successors {
-        let step = Step::of(code[slot], slot);
+    /// Of every slot, once jumps are known to stay in their functions. Of second halves they mean nothing.
+    pub(super) fn of_all(raw: &[RawInsn]) -> Vec<Successors> {
+        raw.iter().enumerate().map(|(slot, insn)| Successors::of(*insn, slot)).collect()
+    }
+
+    fn of(insn: RawInsn, slot: usize) -> Successors {
+        let step = Step::of(insn, slot);
         let mut all = Successors::default();
         let mut add = |to: usize| {
             all.slots[usize::from(all.count)] = to as u32;

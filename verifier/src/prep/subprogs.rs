@@ -5,7 +5,7 @@ use skep_linux::helpers::Leave;
 use skep_linux::limits;
 
 use super::calls::Kfuncs;
-use super::raw::Step;
+use super::raw::{Step, class, code};
 use super::{Subprog, infos};
 use crate::fault::At;
 use crate::setting::Setting;
@@ -27,6 +27,9 @@ pub(super) fn find(setting: &Setting<'_>) -> Result<Found, At> {
     let mut starts = Starts { at: vec![0], len: raw.len() };
     let mut kfuncs = Kfuncs::default();
     for (slot, insn) in raw.iter().enumerate() {
+        if !matches!(insn.code, code::CALL | code::WIDE) {
+            continue;
+        }
         let step = Step::of(*insn, slot);
         let kfunc = matches!(step, Step::Kfunc(..));
         if !kfunc && step.function().is_none() {
@@ -92,11 +95,18 @@ pub(super) fn check(raw: &[RawInsn], subprogs: &mut [Subprog]) -> Result<(), At>
         let inside = slots.start as i64..slots.end as i64;
         for slot in slots.clone() {
             let insn = raw[slot];
+            match insn.code & 7 {
+                class::JMP | class::JMP32 => {}
+                class::LD => {
+                    subprog.has_ld_abs |= matches!(insn.code & 0xe0, 0x20 | 0x40);
+                    continue;
+                }
+                _ => continue,
+            }
             let step = Step::of(insn, slot);
             if let Step::Helper(id) = step {
                 subprog.has_tail_call |= leaves(id);
             }
-            subprog.has_ld_abs |= insn.code & 7 == 0 && matches!(insn.code & 0xe0, 0x20 | 0x40);
             if let Some(to) = step.jump()
                 && !inside.contains(&to)
             {
@@ -104,7 +114,7 @@ pub(super) fn check(raw: &[RawInsn], subprogs: &mut [Subprog]) -> Result<(), At>
             }
         }
         let last = slots.end - 1;
-        if !matches!(raw[last].code, super::raw::code::EXIT | super::raw::code::JA | super::raw::code::JA_LONG) {
+        if !matches!(raw[last].code, code::EXIT | code::JA | code::JA_LONG) {
             return Err(At::slot(last, Form::LastInsn));
         }
     }
