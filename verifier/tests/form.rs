@@ -8,9 +8,9 @@ use proptest::strategy::ValueTree;
 use skep_btf::Btf;
 use skep_isa::RawInsn;
 use skep_isa::asm::kernel::assemble;
-use skep_kernel::{Kernel, Load, LoadError, LogLevel};
-use skep_linux::{Arch, ProgType, Release, Target};
-use skep_program::Program;
+use skep_kernel::{Kernel, Load, LoadError, Loaded, LogLevel};
+use skep_linux::{Arch, MapType, ProgType, Release, Target};
+use skep_program::{MapDef, Program};
 use skep_verifier::prep::prepare;
 use skep_verifier::{At, Fault, Options, Setting};
 
@@ -75,25 +75,95 @@ fn kernel(insns: &[RawInsn]) -> Result<(), String> {
     let load = Load { log_level: LogLevel::Stats, ..Load::raw(ProgType::SocketFilter, insns) };
     match load.load_with_log() {
         Ok(_) => Ok(()),
-        Err(LoadError::Refused { log, .. }) if !log.is_empty() && !log.contains("processed 0 insns") => Ok(()),
-        Err(LoadError::Refused { log, .. }) => {
-            let counts = ["processed ", "stack depth ", "verification time "];
-            let words = log.lines().rfind(|line| !counts.iter().any(|count| line.starts_with(count)));
-            Err(words.unwrap_or_default().to_owned())
-        }
+        Err(LoadError::Refused { log, .. }) => refused_at_once(&log),
         Err(error) => panic!("{error}"),
     }
 }
 
+fn refused_at_once(log: &str) -> Result<(), String> {
+    if !log.is_empty() && !log.contains("processed 0 insns") {
+        return Ok(());
+    }
+    let counts = ["processed ", "stack depth ", "verification time "];
+    let words = log.lines().rfind(|line| !counts.iter().any(|count| line.starts_with(count)));
+    Err(words.unwrap_or_default().to_owned())
+}
+
 /// `None` where skep does not know.
 fn ours(insns: &[RawInsn], target: &Target) -> Option<Result<(), String>> {
-    let program = Program::bare("test", ProgType::SocketFilter, insns);
+    ours_of(&Program::bare("test", ProgType::SocketFilter, insns), target)
+}
+
+/// As [`ours`].
+fn ours_of(program: &Program, target: &Target) -> Option<Result<(), String>> {
     let options = Options::default();
-    let setting = Setting::new(&program, target, &options).unwrap();
+    let setting = Setting::new(program, target, &options).unwrap();
     match prepare(&setting) {
         Ok(_) => Some(Ok(())),
         Err(At { fault: Fault::Refused(why), .. }) => Some(Err(why.to_string().lines().last().unwrap_or_default().to_owned())),
         Err(_) => None,
+    }
+}
+
+/// As [`kernel`], of a program with maps.
+fn kernel_with_maps(program: &Program) -> Result<(), String> {
+    match Loaded::create(program, LogLevel::Stats) {
+        Ok(_) => Ok(()),
+        Err(LoadError::Refused { log, .. }) => refused_at_once(&log),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn addresses_in_map_values() {
+    if let Err(why) = Kernel::available() {
+        return println!("skipped: needs {why}");
+    }
+    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+    let map = |map_type, key_size, value_size, max_entries, flags| {
+        let map = MapDef { key_size, value_size, max_entries, flags, ..MapDef::new("map", map_type) };
+        Arc::new(map)
+    };
+    let maps = [
+        map(MapType::Array, 4, 12, 1, 0),
+        map(MapType::Array, 4, 12, 2, 0),
+        map(MapType::Hash, 4, 12, 1, 0),
+        map(MapType::PercpuArray, 4, 12, 1, 0),
+        map(MapType::Queue, 0, 12, 1, 0),
+    ];
+    let mut counts = BTreeMap::new();
+    for map in &maps {
+        for offset in [0, 4, 11, 12, 13, 1 << 28, (1 << 29) - 1, 1 << 29, -1] {
+            for (pseudo, second) in [(6, offset), (5, offset), (5, 0), (7, offset)] {
+                let wide = [RawInsn::new(0x18, 1, pseudo, 0, 0), RawInsn::new(0, 0, 0, 0, second)];
+                let insns = [wide[0], wide[1], RawInsn::new(0xb7, 0, 0, 0, 0), RawInsn::new(0x95, 0, 0, 0, 0)];
+                let program = Program { maps: vec![map.clone()], ..Program::bare("test", ProgType::SocketFilter, insns) };
+                let said = kernel_with_maps(&program);
+                *counts.entry(said.as_ref().map_or_else(|words| kind(words), |()| "followed".to_owned())).or_insert(0) += 1;
+                assert_eq!(ours_of(&program, &target), Some(said), "{map:?} {pseudo} {second}");
+            }
+        }
+    }
+    println!("{counts:#?}");
+    assert_eq!(counts.len(), 5);
+}
+
+#[test]
+fn more_maps_than_a_program_may_name() {
+    if let Err(why) = Kernel::available() {
+        return println!("skipped: needs {why}");
+    }
+    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+    for (count, taken) in [(64, true), (65, false)] {
+        let map = || Arc::new(MapDef { key_size: 4, value_size: 4, max_entries: 1, ..MapDef::new("map", MapType::Array) });
+        // Each map twice: the second time, it is no other.
+        let wide = |index| [RawInsn::new(0x18, 1, 5, 0, index), RawInsn::default()];
+        let mut insns: Vec<RawInsn> = (0..count).chain(0..count).flat_map(wide).collect();
+        insns.extend([RawInsn::new(0xb7, 0, 0, 0, 0), RawInsn::new(0x95, 0, 0, 0, 0)]);
+        let maps = (0..count).map(|_| map()).collect();
+        let program = Program { maps, ..Program::bare("test", ProgType::SocketFilter, insns) };
+        let said = kernel_with_maps(&program);
+        assert_eq!((ours_of(&program, &target), said.is_ok()), (Some(said), taken));
     }
 }
 

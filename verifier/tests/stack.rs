@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use skep_btf::{BtfBuilder, IntEncoding, Linkage, TypeDef};
+use skep_btf::{Btf, BtfBuilder, IntEncoding, Kind, Linkage, TypeDef};
 use skep_isa::RawInsn;
 use skep_kernel::{Kernel, LoadError, Loaded, LogLevel};
 use skep_linux::{Arch, ProgType, Release, Target};
@@ -24,6 +24,8 @@ enum Act {
     DeadCall,
     /// `bpf_loop` with the function.
     Loop,
+    /// `bpf_throw` on one of two paths, and nothing to another function.
+    Throw,
 }
 
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ struct Function {
 }
 
 fn function() -> impl Strategy<Value = Function> {
-    let act = prop_oneof![4 => Just(Act::Call), 1 => Just(Act::DeadCall), 1 => Just(Act::Loop)];
+    let act = prop_oneof![8 => Just(Act::Call), 2 => Just(Act::DeadCall), 2 => Just(Act::Loop), 1 => Just(Act::Throw)];
     let words = prop_oneof![4 => 0..16u16, 2 => 16..32u16, 1 => 32..=64u16];
     (words, prop::collection::vec((act, 1..4usize), 0..3)).prop_map(|(words, acts)| Function { words, acts })
 }
@@ -46,10 +48,11 @@ struct Built {
 }
 
 /// Lays the functions out; all but the first are called by at least one before.
-fn build(prog_type: ProgType, functions: &[Function]) -> Built {
+fn build(prog_type: ProgType, functions: &[Function], throw: i32) -> Built {
     let mut functions = functions.to_vec();
     for index in 1..functions.len() {
-        let called = functions[..index].iter().enumerate().any(|(caller, f)| f.acts.iter().any(|act| caller + act.1 == index));
+        let calls = |caller: usize, act: &(Act, usize)| act.0 != Act::Throw && caller + act.1 == index;
+        let called = functions[..index].iter().enumerate().any(|(caller, f)| f.acts.iter().any(|act| calls(caller, act)));
         if !called {
             functions[index - 1].acts.push((Act::Call, 1));
         }
@@ -82,6 +85,12 @@ fn build(prog_type: ProgType, functions: &[Function]) -> Built {
                     fixups.push((insns.len(), callee));
                     insns.push(RawInsn::new(0x85, 0, 1, 0, 0));
                 }
+                Act::Throw => insns.extend([
+                    RawInsn::new(0x85, 0, 0, 0, 7),
+                    RawInsn::new(0x15, 0, 0, 2, 0),
+                    RawInsn::new(0xb7, 1, 0, 0, 0),
+                    RawInsn::new(0x85, 0, 2, 0, throw),
+                ]),
                 Act::Loop => {
                     live[callee] |= live[index];
                     frames[callee].callback |= live[index];
@@ -134,10 +143,9 @@ fn kernel(program: &Program) -> Option<String> {
     }
 }
 
-fn ours(built: &Built) -> Option<String> {
-    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+fn ours(built: &Built, target: &Target) -> Option<String> {
     let options = Options::default();
-    let setting = Setting::new(&built.program, &target, &options).unwrap();
+    let setting = Setting::new(&built.program, target, &options).unwrap();
     let prep = prepare(&setting).unwrap();
     match check(&setting, &prep, &built.frames) {
         Ok(()) => None,
@@ -151,20 +159,24 @@ fn calls_that_fit_and_those_that_do_not() {
     if let Err(why) = Kernel::available() {
         return println!("skipped: needs {why}");
     }
+    let Ok(types) = std::fs::read("/sys/kernel/btf/vmlinux") else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
+    let types = Btf::parse(&types).unwrap();
+    let throw = types.find("bpf_throw", Kind::Func).unwrap().0 as i32;
+    let target = Target::new(Release::new(6, 18), Arch::X86_64).with_btf(Arc::new(types));
     let types = prop_oneof![Just(ProgType::SchedCls), Just(ProgType::Tracepoint)];
     let inputs = (types, prop::collection::vec(function(), 1..=FUNCTIONS));
     let mut counts = std::collections::BTreeMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..2000 {
+    for _ in 0..3000 {
         let (prog_type, functions): (ProgType, Vec<Function>) = inputs.new_tree(&mut runner).unwrap().current();
-        let built = build(prog_type, &functions);
+        let built = build(prog_type, &functions, throw);
         let said = kernel(&built.program);
         // Chains that are too long for the paths are refused on the way.
         let before = said.as_deref().is_some_and(|said| said.ends_with("too deep"));
         let kind = said.as_deref().map_or("taken", |said| said.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default());
         *counts.entry(if before { "before".to_owned() } else { kind.to_owned() }).or_insert(0) += 1;
         if !before {
-            assert_eq!(ours(&built), said, "{prog_type:?} {functions:?}");
+            assert_eq!(ours(&built, &target), said, "{prog_type:?} {functions:?}");
         }
     }
     println!("{counts:?}");

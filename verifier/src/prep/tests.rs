@@ -5,6 +5,7 @@ use skep_isa::asm::kernel::assemble;
 use skep_linux::{Arch, ProgType, Release, Target};
 use skep_program::Program;
 
+use super::stack_depth::{self, Frame};
 use super::{Marks, Prep, prepare};
 use crate::fault::{At, Fault};
 use crate::options::{Options, Privileges};
@@ -199,4 +200,76 @@ fn registers_that_are_read_later() {
         exit";
     let (r6, r7, r8) = (1 << 6, 1 << 7, 1 << 8);
     assert_eq!(live(nested), [0, r6, r6 | r7, r6 | r7 | r8, r6 | r7 | r8, r6 | r7, r6 | r7, 0, 1]);
+}
+
+#[test]
+fn programs_of_no_length_and_of_too_much() {
+    let long = |count: usize| {
+        let mut insns = vec![RawInsn::new(0xb7, 0, 0, 0, 0); count - 1];
+        insns.push(RawInsn::new(0x95, 0, 0, 0, 0));
+        bare(insns)
+    };
+    let words = |count, most| (None, format!("the program has {count} instructions; it may have 1 to {most}"));
+    assert_eq!(refusal(prepared(&bare(Vec::new()), Privileges::ALL)), words(0, 1_000_000));
+    assert_eq!(refusal(prepared(&long(1_000_001), Privileges::ALL)), words(1_000_001, 1_000_000));
+    assert_eq!(refusal(prepared(&long(4097), Privileges::NONE)), words(4097, 4096));
+    assert!(prepared(&long(4096), Privileges::NONE).is_ok());
+    assert!(prepared(&long(1_000_000), Privileges::ALL).is_ok());
+}
+
+#[test]
+fn spills_around_calls() {
+    let around = |call: &str| {
+        prep(&format!(
+            "r1 = 1\nr2 = 2\n*(u64 *)(r10 -8) = r1\n*(u64 *)(r10 -16) = r2\n{call}\n\
+             r2 = *(u64 *)(r10 -16)\nr1 = *(u64 *)(r10 -8)\nr0 = 0\nexit"
+        ))
+    };
+    let found = around("call 8");
+    assert_eq!(marked(&found, |mark| mark.fastcall_pattern), [2, 3, 5, 6]);
+    assert_eq!(
+        (found.marks[4].fastcall_pairs, found.subprogs[0].fastcall_stack, found.subprogs[0].keep_fastcall_stack),
+        (2, 0, false)
+    );
+    // A call that the kernel leaves as it is.
+    let found = around("call 7");
+    assert_eq!(marked(&found, |mark| mark.fastcall_pattern), [2, 3, 5, 6]);
+    assert_eq!((found.marks[4].fastcall_pairs, found.subprogs[0].keep_fastcall_stack), (0, true));
+    // Parameters cannot be kept over a call.
+    let found = around("call 1");
+    assert_eq!(marked(&found, |mark| mark.fastcall_pattern), Vec::<usize>::new());
+}
+
+/// Whether the calls of the program fit on the stack.
+fn stack(program: &Program, frames: &[Frame]) -> Result<(), At> {
+    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+    let options = Options::default();
+    let setting = Setting::new(program, &target, &options).unwrap();
+    let prep = prepare(&setting).unwrap();
+    stack_depth::check(&setting, &prep, frames)
+}
+
+#[test]
+fn as_many_ways_to_a_function_as_there_are_chains_of_calls() {
+    // Each of eight functions calls the next hundred times: 10^14 chains.
+    let mut text = String::new();
+    for level in 0..8 {
+        text += &format!("f{level}:\n");
+        if level < 7 {
+            text += &format!("call f{}\n", level + 1).repeat(100);
+        }
+        text += "r0 = 0\nexit\n";
+    }
+    let mut frames = vec![Frame::default(); 8];
+    assert_eq!(stack(&program(&text), &frames), Ok(()));
+    frames.iter_mut().for_each(|frame| frame.depth = 80);
+    let At { pc, fault: Fault::Refused(why) } = stack(&program(&text), &frames).unwrap_err() else { panic!() };
+    assert_eq!((pc, why.to_string().as_str()), (Some(612), "combined stack size of 7 calls is 560. Too large"));
+}
+
+#[test]
+fn functions_that_call_themselves() {
+    let again = program("call again\nexit\nagain:\ncall again\nexit");
+    let At { fault: Fault::Refused(why), .. } = stack(&again, &[Frame::default(); 2]).unwrap_err() else { panic!() };
+    assert_eq!(why.to_string(), "the call stack of 8 frames is too deep !");
 }

@@ -47,6 +47,9 @@ pub(super) fn find(setting: &Setting<'_>, id: i32) -> Result<KernelVar, Fault> {
         Some(_) => return Err(Form::VarKind(id.0 as i32).into()),
         None => return Err(Form::VarId(id.0 as i32).into()),
     };
+    if !addresses_are_known(setting) {
+        return Err(Form::VarAddress(var.name.to_owned()).into());
+    }
     if is_per_cpu(btf, id) {
         return Ok(KernelVar::PerCpu(var.ty));
     }
@@ -58,6 +61,13 @@ pub(super) fn find(setting: &Setting<'_>, id: i32) -> Result<KernelVar, Fault> {
         Ok(size) => Ok(KernelVar::Memory(size)),
         Err(_) => Err(Form::VarSize(btf.name(ty).to_owned()).into()),
     }
+}
+
+/// The kernel finds addresses by name; one that is built to know functions alone has none of variables. Where nothing is known of its
+/// configuration, it is taken to be one of those that people use.
+fn addresses_are_known(setting: &Setting<'_>) -> bool {
+    let is_set = |name| setting.target.config(name) == Some("y");
+    is_set("CONFIG_KALLSYMS_ALL") || !is_set("CONFIG_KALLSYMS")
 }
 
 fn is_per_cpu(btf: &Btf, id: TypeId) -> bool {

@@ -102,6 +102,8 @@ pub enum Form {
     VarId(i32),
     #[error("pseudo btf_id {0} in ldimm64 isn't KIND_VAR or KIND_FUNC")]
     VarKind(i32),
+    #[error("ldimm64 failed to find the address for kernel symbol '{0}'.")]
+    VarAddress(String),
     #[error("ldimm64 unable to resolve the size of type '{0}': -22")]
     VarSize(String),
 
