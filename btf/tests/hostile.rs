@@ -2,8 +2,8 @@
 
 use skep_btf::value::ValueError;
 use skep_btf::{
-    BtfBuilder, BtfError, BtfExt, ExtError, ExtProblem, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId, TypeProblem,
-    Value,
+    Btf, BtfBuilder, BtfError, BtfExt, ExtError, ExtProblem, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId,
+    TypeProblem, Value,
 };
 
 fn refused_as_loop(builder: &BtfBuilder) {
@@ -53,6 +53,20 @@ fn a_struct_that_points_to_itself_is_fine() {
     let node = b.structure("node", 8, vec![MemberDef::new("next", TypeId(3), 0)]);
     b.ptr(node);
     assert_eq!(b.build().unwrap().size_of(node), Ok(8));
+}
+
+#[test]
+fn a_bitfield_of_no_bits_is_written_as_bytes() {
+    let mut b = BtfBuilder::new();
+    let int = b.int("int", 4, IntEncoding::Unsigned);
+    let structure = b.structure("s", 4, vec![MemberDef::new("none", int, 0)]);
+    let mut bytes = b.to_bytes();
+    // The width is the low byte of what follows the first type's common part.
+    let width = 24 + 12;
+    assert_eq!(std::mem::take(&mut bytes[width]), 32);
+    let btf = Btf::parse(&bytes).unwrap();
+    assert!(btf.c_header().unwrap().contains("unsigned char"), "{}", btf.c_header().unwrap());
+    assert_eq!(btf.size_of(structure), Ok(4));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use skep::{Arch, BuildError, Builder, Instance, Object, Options, ProgType, Release, Repairs, Target};
 
+/// How often each object is loaded. Its fastest time counts: the machine may have other work.
+const TIMES: usize = 5;
+
 /// Objects that become instances at least. The others are refused by every loader, or need what this target does not have.
 const INSTANCES: usize = 281;
 
@@ -86,10 +89,15 @@ fn objects_become_instances() {
     paths.sort();
     let (mut instances, mut slowest) = (0, Vec::new());
     for path in &paths {
-        let mut times = Times::default();
         let name = path.strip_prefix(&root).unwrap().display();
-        match load(path, &target, &mut times) {
-            Ok(programs) => {
+        let timed = || {
+            let mut times = Times::default();
+            load(path, &target, &mut times).map(|programs| (times, programs))
+        };
+        let loads: Result<Vec<_>, String> = (0..TIMES).map(|_| timed()).collect();
+        match loads.map(|loads| loads.into_iter().min_by_key(|(times, _)| times.total())) {
+            Ok(None) => {}
+            Ok(Some((times, programs))) => {
                 instances += 1;
                 slowest.push((times.total(), format!("{name}, {programs} programs: {times:?}")));
             }

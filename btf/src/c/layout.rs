@@ -87,7 +87,8 @@ impl Plans {
             None => Some(Part { index, at, bits: 8 * bytes, unit: None, align }),
             Some(width) => {
                 let scalar = matches!(btf.kind(btf.resolve(member.ty)), Kind::Int | Kind::Enum | Kind::Enum64);
-                let fits = scalar && u64::from(width) <= 8 * bytes;
+                // C has no name for a bitfield of no bits; old types could have such integers.
+                let fits = scalar && width != 0 && u64::from(width) <= 8 * bytes;
                 fits.then_some(Part { index, at, bits: u64::from(width), unit: Some(8 * bytes), align })
             }
         }
