@@ -50,7 +50,8 @@ pub enum Cast {
 /// # Errors
 /// An id that is none, a type that is neither a struct nor `void`.
 pub fn cast(btf: &Btf, id: u64) -> Result<Cast, Fault> {
-    let known = u32::try_from(id).ok().map(TypeId).filter(|id| btf.get(*id).is_some());
+    // The kernel looks at the low half alone.
+    let known = Some(TypeId(id as u32)).filter(|id| btf.get(*id).is_some());
     match known {
         None => Err(Types::CastUnknown(id as i64).into()),
         Some(id) if is_composite(btf, id) => Ok(Cast::Struct(id, Flags::UNTRUSTED)),

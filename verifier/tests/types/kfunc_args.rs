@@ -10,7 +10,7 @@ use skep_program::Program;
 use skep_verifier::state::{Flags, Kind as Value};
 use skep_verifier::types::kfunc_args::{ArgKind, Kfunc, Number, ParamKind, Ret, Seen, kfunc};
 use skep_verifier::types::walk::embedded;
-use skep_verifier::{Options, Setting};
+use skep_verifier::{Options, Setting, Verdict, verify};
 
 use crate::ask::{Answer, EXIT, ask, can_ask, helper, host, insn, kfunc as call, mov, named, pointer_name, set, vmlinux};
 
@@ -46,7 +46,7 @@ fn expect(case: &Case<'_>) -> Option<Result<(), String>> {
             continue;
         }
         let refused = |words: String| Some(Err(words));
-        let kind = match param.kind {
+        let kind = match &param.kind {
             ParamKind::Ignored | ParamKind::Program => continue,
             ParamKind::Scalar(Number::Plain | Number::ReadSize | Number::WriteSize | Number::Constant) => continue,
             ParamKind::Unsupported(kind) => return refused(format!("Unrecognized arg#{i} type {kind}")),
@@ -55,7 +55,7 @@ fn expect(case: &Case<'_>) -> Option<Result<(), String>> {
             }
             ParamKind::Pointer(ArgKind::Context) => ArgKind::Context,
             ParamKind::Pointer(_) | ParamKind::Open(_) if probe == Probe::Null && param.nullable => continue,
-            ParamKind::Pointer(kind) => kind,
+            ParamKind::Pointer(kind) => *kind,
             ParamKind::Open(open) => match open.resolve(Seen { object: probe == Probe::Task, next_number: true }) {
                 Ok(kind) => kind,
                 Err(skep_verifier::Fault::Refused(why)) => return refused(why.to_string()),
@@ -80,7 +80,7 @@ fn expect(case: &Case<'_>) -> Option<Result<(), String>> {
             ArgKind::ListHead | ArgKind::RbRoot => format!("arg#{i} expected pointer to map value or allocated object"),
             ArgKind::ListNode => format!("arg#{i} expected pointer to allocated object"),
             ArgKind::RbNode if kfunc.row.role == Role::RbtreeAdd => format!("arg#{i} expected pointer to allocated object"),
-            ArgKind::RbNode => format!("{} can only take non-owning or refcounted bpf_rb_node pointer", kfunc.name),
+            ArgKind::RbNode => format!("{} can only take non-owning or refcounted bpf_rb_node pointer", kfunc.row.name),
             ArgKind::ConstString => format!("arg#{i} doesn't point to a const string"),
             // The kernel takes what lies behind a task for a map here.
             ArgKind::Map if probe == Probe::Task => return None,
@@ -92,7 +92,7 @@ fn expect(case: &Case<'_>) -> Option<Result<(), String>> {
             ArgKind::Object { to } if embedded(btf, task, 0, to, false) => continue,
             ArgKind::Object { to } => format!(
                 "kernel function {} args#{i} expected pointer to {} {} but R{} has a pointer to STRUCT task_struct",
-                kfunc.name,
+                kfunc.row.name,
                 btf.kind(to).name(),
                 btf.name(to),
                 i + 1
@@ -162,7 +162,8 @@ fn programs(btf: &Btf) -> Vec<On> {
     ]
 }
 
-fn ask_kernel(on: &On, kfunc: &Kfunc<'_>, id: TypeId, probe: Probe) -> Answer {
+/// The instructions of a call with such arguments.
+fn calls(kfunc: &Kfunc<'_>, id: TypeId, probe: Probe) -> Vec<RawInsn> {
     let mut insns = vec![helper(158), mov(7, 0)];
     insns.extend((1..=STACK as i16 / 8).map(|slot| insn(0x7a, 10, 0, -8 * slot, 0)));
     for (number, param) in kfunc.params.iter().enumerate() {
@@ -177,13 +178,48 @@ fn ask_kernel(on: &On, kfunc: &Kfunc<'_>, id: TypeId, probe: Probe) -> Answer {
         insns.extend(load);
     }
     insns.extend([call(id.0 as i32), set(0, 0), EXIT]);
-    ask(Load {
-        attach_type: on.attach as u32,
-        attach_btf_id: on.id,
-        flags: on.flags,
-        log_level: LogLevel::States,
-        ..Load::raw(on.prog, &insns)
-    })
+    insns
+}
+
+impl On {
+    fn ask(&self, insns: &[RawInsn]) -> Answer {
+        ask(Load {
+            attach_type: self.attach as u32,
+            attach_btf_id: self.id,
+            flags: self.flags,
+            log_level: LogLevel::States,
+            ..Load::raw(self.prog, insns)
+        })
+    }
+
+    fn program(&self, insns: Vec<RawInsn>) -> Program {
+        Program {
+            attach_type: Some(self.attach),
+            attach_btf_id: Some(self.id),
+            flags: self.flags,
+            ..Program::bare("p", self.prog, insns)
+        }
+    }
+
+    /// What the verifier says of the program beside the kernel: a difference, if there is one.
+    fn judge(&self, insns: Vec<RawInsn>, answer: &Answer, undecided: &mut u32) -> Option<String> {
+        let report = verify(&self.program(insns), &host(), &Options::default());
+        match (&report.verdict, answer.accepted) {
+            (Verdict::Accept, true) => None,
+            (Verdict::Reject(reject), false) => {
+                let ours = reject.why.to_string();
+                let counts =
+                    |line: &&str| ["processed ", "verification time", "stack depth"].iter().any(|start| line.starts_with(start));
+                let kernels: Vec<_> = answer.log.trim_end().lines().filter(|line| !counts(line)).collect();
+                (!kernels.join("\n").ends_with(&ours)).then(|| format!("ours {ours}, kernel's {:?}", kernels.last()))
+            }
+            (Verdict::Undecided(_), _) => {
+                *undecided += 1;
+                None
+            }
+            (verdict, accepted) => Some(format!("ours {verdict:?}, kernel's {accepted} {:?}", answer.words())),
+        }
+    }
 }
 
 /// What the log says of `r0` after the call: its type, and whether it holds a reference.
@@ -204,17 +240,12 @@ fn trust_of_arguments() {
     let cast = btf.find("bpf_rdonly_cast", Kind::Func).unwrap();
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for on in programs(&btf) {
-        let program = Program {
-            attach_type: Some(on.attach),
-            attach_btf_id: Some(on.id),
-            flags: on.flags,
-            ..Program::bare("p", on.prog, Vec::new())
-        };
+        let program = on.program(Vec::new());
         let setting = Setting::new(&program, &host, &options).unwrap();
         for row in KFUNCS.iter().filter(|row| row.users.contains(on.prog, on.attach) && !is_special(row)) {
             let Some(id) = btf.find(row.name, Kind::Func).filter(|id| is_offered(&btf, *id)) else { continue };
             let known = kfunc(&setting, id, row).unwrap();
-            let Some(ParamKind::Open(open)) = known.params.first().map(|param| param.kind) else { continue };
+            let Some(ParamKind::Open(open)) = known.params.first().map(|param| &param.kind) else { continue };
             let Ok(ArgKind::Object { to }) = open.resolve(Seen { object: true, next_number: true }) else { continue };
             if row.sleepable && on.flags == 0 {
                 continue;
@@ -222,13 +253,7 @@ fn trust_of_arguments() {
             let mut insns = vec![set(1, 0), set(2, to.0 as i32), call(cast.0 as i32), mov(1, 0)];
             insns.extend((2..=5).map(|reg| set(reg, NUMBER)));
             insns.extend([call(id.0 as i32), set(0, 0), EXIT]);
-            let answer = ask(Load {
-                attach_type: on.attach as u32,
-                attach_btf_id: on.id,
-                flags: on.flags,
-                log_level: LogLevel::Path,
-                ..Load::raw(on.prog, &insns)
-            });
+            let answer = on.ask(&insns);
             let words = if row.rcu { "R1 must be a rcu pointer" } else { "R1 must be referenced or trusted" };
             asked += 1;
             if answer.words().last() != Some(&words) {
@@ -253,14 +278,9 @@ fn arguments_of_kernel_functions() {
     }
     let (btf, host, options) = (vmlinux(), host(), Options::default());
     let task = btf.find("task_struct", Kind::Struct).unwrap();
-    let (mut wrong, mut words, mut results) = (Vec::new(), 0, 0);
+    let (mut wrong, mut words, mut results, mut undecided) = (Vec::new(), 0, 0, 0);
     for on in programs(&btf) {
-        let program = Program {
-            attach_type: Some(on.attach),
-            attach_btf_id: Some(on.id),
-            flags: on.flags,
-            ..Program::bare("p", on.prog, Vec::new())
-        };
+        let program = on.program(Vec::new());
         let setting = Setting::new(&program, &host, &options).unwrap();
         for row in KFUNCS.iter().filter(|row| row.users.contains(on.prog, on.attach) && !is_special(row)) {
             let Some(id) = btf.find(row.name, Kind::Func).filter(|id| is_offered(&btf, *id)) else { continue };
@@ -269,7 +289,11 @@ fn arguments_of_kernel_functions() {
             }
             let known = kfunc(&setting, id, row).unwrap();
             for probe in PROBES {
-                let answer = ask_kernel(&on, &known, id, probe);
+                let insns = calls(&known, id, probe);
+                let answer = on.ask(&insns);
+                if let Some(difference) = on.judge(insns, &answer, &mut undecided) {
+                    wrong.push(format!("{} {probe:?} in {:?}: {difference}", row.name, on.prog));
+                }
                 let r0 = after_call(&answer, row);
                 match expect(&Case { btf: &btf, kfunc: &known, probe, task }) {
                     Some(Err(said)) => {
@@ -299,7 +323,7 @@ fn arguments_of_kernel_functions() {
             }
         }
     }
-    println!("{words} refusals, {results} results");
+    println!("{words} refusals, {results} results; {undecided} undecided");
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
     assert!(words > 2000 && results > 50);
 }
