@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use skep_btf::TypeId;
-use skep_isa::Slot;
+use skep_isa::{Callee, Insn, Slot};
 use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
 
 use crate::fault::{At, Fault};
-use crate::prep::Prep;
+use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
 use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
@@ -78,6 +78,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) stack_depth: Vec<u32>,
     /// Functions that are called, and verified by themselves.
     pub(crate) called: Vec<bool>,
+    /// Functions that are called back, and those of them that are called later.
+    pub(crate) called_back: Vec<bool>,
+    /// See `called_back`.
+    pub(crate) called_later: Vec<bool>,
     /// What is known of functions that are verified by themselves.
     pub(crate) functions: Vec<Known>,
     /// What types say of the kernel functions that were called.
@@ -117,7 +121,11 @@ pub(crate) fn explore<'a>(
     stats.max_states_per_insn = counts.max_states_per_insn;
     stats.stack_depth.clone_from(&walk.stack_depth);
     report.insn_counts = std::mem::take(&mut walk.insn_counts);
-    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, walk.trail()))
+    result.map_err(|fault| (At { pc: Some(walk.pc), fault }, walk.trail()))?;
+    let frames = walk.frames();
+    report.stats.stack_depth = stack_depth::reported(setting, prep, &frames, |slot| walk.notes[slot].seen);
+    stack_depth::check(setting, prep, &frames).map_err(|at| (at, Trail::default()))?;
+    walk.check_absent_kfuncs().map_err(|fault| (At::whole(fault), Trail::default()))
 }
 
 impl<'a> Walk<'a> {
@@ -133,6 +141,8 @@ impl<'a> Walk<'a> {
             notes: vec![Note::default(); prep.code.len()],
             stack_depth: vec![0; prep.subprogs.len()],
             called: vec![false; prep.subprogs.len()],
+            called_back: vec![false; prep.subprogs.len()],
+            called_later: vec![false; prep.subprogs.len()],
             functions: vec![Known::default(); prep.subprogs.len()],
             kernel_functions: BTreeMap::new(),
             fastcall_broken: vec![false; prep.subprogs.len()],
@@ -146,6 +156,27 @@ impl<'a> Walk<'a> {
             insn_counts: if setting.options.count_insns { vec![0; prep.code.len()] } else { Vec::new() },
             step_open: false,
         }
+    }
+
+    /// No path came to a call of a kernel function that the kernel does not have.
+    fn check_absent_kfuncs(&self) -> Result<(), Fault> {
+        let absent = |slot: &usize| matches!(self.prep.code.insn(*slot), Some(Insn::Call(Callee::Kfunc { id: 0, .. })));
+        match (0..self.notes.len()).filter(absent).any(|slot| self.notes[slot].seen) {
+            true => Err(Form::KfuncLeft.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// What the paths have shown of each function.
+    fn frames(&self) -> Vec<stack_depth::Frame> {
+        let frame = |(index, subprog): (usize, &Subprog)| stack_depth::Frame {
+            depth: self.stack_depth[index],
+            fastcall_broken: self.fastcall_broken[index],
+            callback: self.called_back[index],
+            later: self.called_later[index],
+            inlines_loop: self.notes[subprog.slots.clone()].iter().any(|note| note.loops.is_some_and(|(fits, _)| fits)),
+        };
+        self.prep.subprogs.iter().enumerate().map(frame).collect()
     }
 
     /// The program, and then every global function that is called.

@@ -35,6 +35,8 @@ pub enum Form {
     KfuncModule,
     #[error("too many different kernel function calls")]
     TooManyKfuncs,
+    #[error("invalid kernel function call not eliminated in verifier pass")]
+    KfuncLeft,
     #[error("kernel btf_id {0} is not a function")]
     KfuncId(u32),
     #[error("kernel function btf_id {0} does not have a valid func_proto")]

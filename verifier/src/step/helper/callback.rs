@@ -30,6 +30,7 @@ impl Walk<'_> {
             }
         }
         let args = self.callback_args(called, &callback)?;
+        self.called_back[subprog as usize] = true;
         if callback.later {
             return self.queue_async(subprog as usize, &callback, args);
         }
@@ -109,6 +110,7 @@ impl Walk<'_> {
     /// The function runs by itself, later, and may not sleep.
     fn queue_async(&mut self, subprog: usize, callback: &Callback, args: [Reg; 5]) -> Result<(), Fault> {
         let entry = self.state.frame().async_entry.wrapping_add(1);
+        self.called_later[subprog] = true;
         let callee = self.fork_async(subprog, false)?.frame_mut();
         fill(callee, args, callback);
         callee.async_entry = entry;

@@ -65,6 +65,7 @@ impl Walk<'_> {
         let items = call.items.ok_or_else(|| Fault::bug("a tree of nothing"))?;
         let node = Walk::node_pointer(items);
         let node = Reg { flags: node.flags.with(self.borrowed_flags(&node)?), ..node };
+        self.called_back[subprog] = true;
         let (pc, start) = (self.pc, self.prep.subprogs[subprog].slots.start);
         let state = self.fork(start)?;
         let callee = enter(state, subprog, pc as u32)?;
@@ -85,6 +86,7 @@ impl Walk<'_> {
         let (Kind::MapValue { map, .. } | Kind::MapPtr { map, .. }) = self.state.reg(map).kind else {
             return Err(Fault::bug("work of no map"));
         };
+        (self.called_back[subprog], self.called_later[subprog]) = (true, true);
         let entry = self.state.frame().async_entry.wrapping_add(1);
         let state = self.fork_async(subprog, true)?;
         let callee = state.frame_mut();
