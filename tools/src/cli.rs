@@ -3,14 +3,48 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cmd::{asm, check, diff, disasm, info, plugin, run};
+use crate::exit::Failure;
 
-/// How answers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// How answers are written, by every verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Text for people.
     Human,
     /// JSON, one object per answer.
     Json,
+}
+
+/// How answers are written; `skep check` knows more ways than the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnyFormat {
+    /// Text for people
+    Human,
+    /// JSON, one object per answer and line
+    Json,
+    /// check: the kernel's own words
+    Kernel,
+    /// check: the columns of veristat
+    Csv,
+    /// check: SARIF 2.1.0, for code scanning
+    Sarif,
+    /// check: annotations of GitHub's workflows
+    Github,
+}
+
+impl AnyFormat {
+    /// The format of verbs that know the common ones only.
+    ///
+    /// # Errors
+    /// Another format.
+    pub(crate) fn common(self) -> Result<Format, Failure> {
+        match self {
+            AnyFormat::Human => Ok(Format::Human),
+            AnyFormat::Json => Ok(Format::Json),
+            AnyFormat::Kernel | AnyFormat::Csv | AnyFormat::Sarif | AnyFormat::Github => {
+                Err(Failure::usage("only `skep check` writes this format; the others write human and json").within("--format"))
+            }
+        }
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 passed, 1 failed (a rejected program, a trap, a difference), 2 wrong usage or unreadable input, \
@@ -22,7 +56,7 @@ const EXIT_CODES: &str = "Exit codes: 0 passed, 1 failed (a rejected program, a 
 pub(crate) struct Cli {
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
-    pub(crate) format: Format,
+    pub(crate) format: AnyFormat,
 
     #[command(subcommand)]
     pub(crate) command: Command,

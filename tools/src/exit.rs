@@ -126,6 +126,13 @@ pub(crate) fn report(failure: &Failure) {
     }
 }
 
+/// Tells something on standard error that is no failure.
+pub(crate) fn note(text: &str) {
+    const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+    // Where standard error is gone, there is nobody to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{NOTE}note:{NOTE:#} {text}");
+}
+
 fn tell(chain: &[String]) -> io::Result<()> {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     let mut err = anstream::stderr().lock();

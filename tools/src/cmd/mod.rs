@@ -24,15 +24,16 @@ pub(crate) struct Io<'a> {
 /// Runs the verb.
 pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(anstream::stdout().lock());
-    let mut io = Io { out: &mut out, format: cli.format };
+    let format = cli.format;
+    let out = &mut out;
     let result = match &cli.command {
-        Command::Check(args) => check::run(args, &mut io),
-        Command::Run(args) => run::run(args, &mut io),
-        Command::Info(args) => info::run(args, &mut io),
-        Command::Disasm(args) => disasm::run(args, &mut io),
-        Command::Asm(args) => asm::run(args, &mut io),
-        Command::Diff(args) => diff::run(args, &mut io),
-        Command::Plugin(args) => plugin::run(args, &mut io),
+        Command::Check(args) => check::run(args, format, out),
+        Command::Run(args) => run::run(args, &mut Io { format: format.common()?, out }),
+        Command::Info(args) => info::run(args, &mut Io { format: format.common()?, out }),
+        Command::Disasm(args) => disasm::run(args, &mut Io { format: format.common()?, out }),
+        Command::Asm(args) => asm::run(args, &mut Io { format: format.common()?, out }),
+        Command::Diff(args) => diff::run(args, &mut Io { format: format.common()?, out }),
+        Command::Plugin(args) => plugin::run(args, &mut Io { format: format.common()?, out }),
     };
     // What was written before a failure is part of the answer.
     out.flush()?;

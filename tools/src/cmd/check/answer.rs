@@ -21,6 +21,8 @@ pub(super) struct Answer {
     pub(super) prog_type: Option<String>,
     /// The program; none where it could not be made for the target.
     pub(super) program: Option<Program>,
+    /// CO-RE relocations of the program without an answer, by slot; empty where they are not known.
+    pub(super) relocations: Vec<(usize, String)>,
     /// What came out.
     pub(super) outcome: Outcome,
 }

@@ -50,6 +50,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) target: TargetArg,
 
+    /// After each program, the N source lines to which most processed instructions belong
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(super) top_lines: Option<usize>,
+
+    /// What changed against an earlier run: its CSV (veristat's will do) or its JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) compare: Option<PathBuf>,
+
     /// The verifier's log in the kernel's words: 1 the path to the error, 2 every instruction with its state
     #[arg(long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2), help_heading = "Output")]
     pub(super) log: u8,

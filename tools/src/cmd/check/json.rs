@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::explain::{Explanation, Shown};
+use super::top::Top;
 
 /// The contract for verdicts.
 #[derive(Debug, Serialize)]
@@ -26,6 +28,20 @@ pub(super) struct Json<'a> {
     class: Option<String>,
     pc: Option<usize>,
     source: Option<Source<'a>>,
+    /// What is wrong, in words for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// What to change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    help: Vec<String>,
+    /// What registers held that have to do with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<String>,
+    /// The lines that led there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    path: Vec<Step>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_lines: Option<Vec<Top>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
 }
@@ -38,10 +54,33 @@ struct Source<'a> {
     text: &'a str,
 }
 
+/// A line of the path.
+#[derive(Debug, Serialize)]
+struct Step {
+    file: Option<String>,
+    line: usize,
+    column: u32,
+    text: String,
+    labels: Vec<String>,
+}
+
 /// The answer; with the log where one was asked for.
-pub(super) fn answer(answer: &Answer, log: bool) -> Json<'_> {
+pub(super) fn answer(answer: &Answer, explanation: Option<Explanation>, log: bool, top_lines: Option<Vec<Top>>) -> Json<'_> {
     let report = answer.report();
     let stats = report.map(|report| &report.stats);
+    // The kernel's words are there already where nothing is said in others.
+    let explanation = explanation.filter(|explanation| explanation.linux.is_some());
+    let (title, help, held, lines) = match explanation {
+        Some(Explanation { title, help, held, lines, .. }) => (Some(title), help, held, lines),
+        None => Default::default(),
+    };
+    let step = |line: Shown| Step {
+        file: line.file,
+        line: line.number,
+        column: line.column,
+        text: line.text.trim().to_owned(),
+        labels: line.labels,
+    };
     Json {
         id: answer.id.as_deref(),
         object: &answer.object,
@@ -65,6 +104,11 @@ pub(super) fn answer(answer: &Answer, log: bool) -> Json<'_> {
             column: line.column,
             text: line.text.trim(),
         }),
+        title,
+        help,
+        held,
+        path: lines.into_iter().map(step).collect(),
+        top_lines,
         log: report.filter(|_| log).map(|report| report.log.as_str()),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use skep::{Object, Options, Program, Repairs, Target};
-use skep_object::{GlobalProblem, Linker, ObjectError};
+use skep_object::{GlobalProblem, Linker, Named, ObjectError, ProgramRef, Relocation};
 
 use super::args::Args;
 use crate::exit::Failure;
@@ -19,6 +19,8 @@ pub(super) struct Made {
     pub(super) prog_type: Option<String>,
     /// Or why no loader could make it.
     pub(super) program: Result<Program, String>,
+    /// CO-RE relocations without an answer, by slot of the program.
+    pub(super) relocations: Vec<(usize, String)>,
 }
 
 /// The programs of an object, and which of the variables of `--global` it has.
@@ -40,17 +42,38 @@ pub(super) fn programs(path: &Path, args: &Args, target: &Target) -> Result<(Vec
         if let Some(row) = forced {
             found = found.as_type(row.prog_type, row.attach_type);
         }
+        let program = found.relocate_in(&mut linker).map_err(|error| error.to_string());
         made.push(Made {
             object: shown.clone(),
             section: found.section().to_owned(),
             name: found.name().to_owned(),
             index,
             prog_type: found.prog_type().map(names::prog_type),
-            program: found.relocate_in(&mut linker).map_err(|error| error.to_string()),
+            relocations: program.as_ref().map_or_else(|_| Vec::new(), |program| unanswered(&found, program)),
+            program,
         });
     }
     Ok((made, set))
 }
+
+/// What libbpf puts in place of a CO-RE relocation without an answer: a call of this helper.
+const POISON: i32 = 195_896_080;
+
+/// The CO-RE relocations of a program that have no answer, by slot.
+fn unanswered(found: &ProgramRef<'_>, program: &Program) -> Vec<(usize, String)> {
+    if !program.insns.iter().any(|insn| insn.code == CALL && insn.imm == POISON) {
+        return Vec::new();
+    }
+    let start = |name: &str| program.funcs.iter().find(|func| func.name == name).map(|func| func.start);
+    let poisoned = |slot: &usize| program.insns.get(*slot).is_some_and(|insn| insn.code == CALL && insn.imm == POISON);
+    let of = |relocation: &Relocation<'_>| match &relocation.names {
+        Named::Core { text, .. } => Some((start(relocation.function)? + relocation.slot, text.clone())),
+        Named::Map(_) | Named::Variable { .. } | Named::Extern(_) | Named::Call(_) | Named::Function(_) | Named::Nowhere => None,
+    };
+    found.relocations().iter().filter_map(of).filter(|(slot, _)| poisoned(slot)).collect()
+}
+
+const CALL: u8 = 0x85;
 
 /// Sets a variable; `false` where the object does not have it.
 fn set(object: &mut Object, text: &str) -> Result<bool, Failure> {

@@ -2,32 +2,46 @@
 
 mod answer;
 mod args;
+mod compare;
+mod explain;
+mod github;
 mod human;
 mod json;
+mod kernel;
 mod make;
+mod place;
+mod progress;
+mod render;
+mod sarif;
+mod table;
+mod top;
 mod truth;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use skep::Target;
 use skep_conformance::corpus::{Loads, Types};
 use skep_conformance::{parallel, verdicts};
 use skep_linux::Arch;
 use skep_verifier::{Options, Privileges};
 
-use super::Io;
-use crate::cli::Format;
+use crate::cli::AnyFormat;
 use crate::exit::{self, Exit, Failure};
 use crate::names;
-use answer::{Answer, Outcome, Word};
+use answer::{Answer, Outcome};
 pub(crate) use args::Args;
 use make::Made;
+use progress::Progress;
+use render::Render;
 
 /// Checks, and writes the answers.
-pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, format: AnyFormat, out: &mut dyn Write) -> Result<Exit, Failure> {
     match &args.loads {
-        Some(path) if args.truth.is_some() => truth::compare(args, path, io),
-        Some(path) => loads(args, path, io),
-        None => objects(args, io),
+        Some(path) if args.truth.is_some() => truth::compare(args, path, out),
+        Some(path) => loads(args, path, format, out),
+        None => objects(args, format, out),
     }
 }
 
@@ -36,6 +50,7 @@ impl Args {
         Options {
             privileges: if self.unprivileged { Privileges::NONE } else { Privileges::ALL },
             log_level: self.log,
+            count_insns: self.top_lines.is_some(),
             ..Options::default()
         }
     }
@@ -59,128 +74,93 @@ impl Args {
     }
 }
 
-/// What all answers come to.
-#[derive(Debug, Default)]
-struct Sum {
-    rejected: usize,
-    undecided: usize,
-    unreadable: usize,
-    all: usize,
-}
-
-impl Sum {
-    fn add(&mut self, answer: &Answer) {
-        self.all += 1;
-        match answer.word() {
-            Word::Accept => {}
-            Word::Reject | Word::NoLoad => self.rejected += 1,
-            Word::Undecided => self.undecided += 1,
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Sum { unreadable: 1.., .. } => Exit::Usage,
-            Sum { rejected: 1.., .. } => Exit::Failed,
-            Sum { undecided: 1.., .. } => Exit::Undecided,
-            Sum { .. } => Exit::Passed,
-        }
-    }
-}
-
 /// Recorded loads.
-fn loads(args: &Args, path: &Path, io: &mut Io<'_>) -> Result<Exit, Failure> {
+fn loads(args: &Args, path: &Path, format: AnyFormat, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (loads, types) = args.recorded(path)?;
     let (target, options) = (types.target(), args.options());
     let work = |index: usize| -> Result<Answer, Failure> {
-        let load = loads.get(index, &types);
         let id = loads.id(index);
-        let (load, report) = verdicts::of_load(load, &target, &options).map_err(Failure::usage)?;
-        let part = |text: &str, from: char| text.rsplit_once(from).map(|(before, after)| (before.to_owned(), after.to_owned()));
-        let (path, number) = part(&id, '@').unwrap_or_else(|| (id.clone(), String::new()));
-        let (object, name) = part(&path, '@').unwrap_or((path, String::new()));
+        let (load, report) = verdicts::of_load(loads.get(index, &types), &target, &options).map_err(Failure::usage)?;
+        let (object, name, number) = parts(&id);
         Ok(Answer {
-            object: object.split_once('/').map_or(object.clone(), |(_, object)| object.to_owned()),
+            object,
             section: None,
             name,
-            index: number.parse().unwrap_or_default(),
+            index: number,
             prog_type: load.as_ref().map(|load| names::prog_type(load.program.prog_type)),
             program: load.map(|load| load.program),
             outcome: Outcome::Report(report),
             id: Some(id),
+            relocations: Vec::new(),
         })
     };
-    let mut sum = Sum::default();
-    parallel::ordered(loads.len(), args.jobs(), work, |_, answer| write(args, &answer?, &mut sum, io))?;
-    finish(&sum, args, io)
+    let mut render = Render::new(out, args, &target, format)?;
+    let mut progress = Progress::new(loads.len());
+    parallel::ordered(loads.len(), args.jobs(), work, |_, answer| {
+        let (answer, live) = (answer?, progress.live);
+        progress.past(|| if live { render.answer_now(&answer) } else { render.answer(&answer) })
+    })?;
+    progress.finish();
+    render.finish()
+}
+
+/// Object, program and index of `SET/OBJECT@PROGRAM@INDEX`.
+fn parts(id: &str) -> (String, String, u32) {
+    let (path, index) = id.rsplit_once('@').unwrap_or((id, ""));
+    let (object, name) = path.rsplit_once('@').unwrap_or((path, ""));
+    let object = object.split_once('/').map_or(object, |(_, object)| object);
+    (object.to_owned(), name.to_owned(), index.parse().unwrap_or_default())
 }
 
 /// Objects.
-fn objects(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
+fn objects(args: &Args, format: AnyFormat, out: &mut dyn Write) -> Result<Exit, Failure> {
     // The answer must not depend on the machine that asks.
     let (target, options) = (args.target.get_for(Arch::X86_64)?, args.options());
-    let mut sum = Sum::default();
+    let mut render = Render::new(out, args, &target, format)?;
+    let open = open(args, &target, &mut render)?;
+    let work = |index: usize| {
+        let made = open[index].lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let Made { object, section, name, index, prog_type, program, relocations } = made;
+        let (program, outcome) = match program {
+            Ok(program) => {
+                let report = verdicts::ask(&program, &target, &options);
+                (Some(program), Outcome::Report(report))
+            }
+            Err(why) => (None, Outcome::NoLoad(why)),
+        };
+        Some(Answer { id: None, object, section: Some(section), name, index, prog_type, program, relocations, outcome })
+    };
+    let mut progress = Progress::new(open.len());
+    parallel::ordered(open.len(), args.jobs(), work, |_, answer| -> Result<(), Failure> {
+        let (Some(answer), live) = (answer, progress.live) else { return Ok(()) };
+        progress.past(|| if live { render.answer_now(&answer) } else { render.answer(&answer) })
+    })?;
+    progress.finish();
+    render.finish()
+}
+
+/// The programs of all objects, each to be taken once. Objects that cannot be read are told of, and counted.
+fn open(args: &Args, target: &Target, render: &mut Render<'_>) -> Result<Vec<Mutex<Option<Made>>>, Failure> {
     let mut open = Vec::new();
     let mut set = vec![false; args.global.len()];
-    let work = |index: usize| make::programs(&args.objects[index], args, &target);
+    let work = |index: usize| make::programs(&args.objects[index], args, target);
     parallel::ordered(args.objects.len(), args.jobs(), work, |_, made| {
         match made {
             Ok((made, has)) => {
-                open.extend(made.into_iter().map(|made| std::sync::Mutex::new(Some(made))));
+                open.extend(made.into_iter().map(|made| Mutex::new(Some(made))));
                 set.iter_mut().zip(has).for_each(|(set, has)| *set |= has);
             }
             Err(failure) => {
-                sum.unreadable += 1;
+                render.sum.unreadable += 1;
                 exit::report(&failure);
             }
         }
         Ok::<_, Failure>(())
     })?;
-    if let Some((text, _)) = args.global.iter().zip(&set).find(|(_, set)| !**set) {
-        return Err(Failure::usage(format!("--global {text}: no object has this variable")));
-    }
-    let work = |index: usize| {
-        let made = open[index].lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        made.map(|Made { object, section, name, index, prog_type, program }| {
-            let (program, outcome) = match program {
-                Ok(program) => {
-                    let report = verdicts::ask(&program, &target, &options);
-                    (Some(program), Outcome::Report(report))
-                }
-                Err(why) => (None, Outcome::NoLoad(why)),
-            };
-            Answer { id: None, object, section: Some(section), name, index, prog_type, program, outcome }
-        })
-    };
-    parallel::ordered(open.len(), args.jobs(), work, |_, answer| {
-        answer.map_or(Ok(()), |answer| write(args, &answer, &mut sum, io))
-    })?;
-    finish(&sum, args, io)
-}
-
-fn write(args: &Args, answer: &Answer, sum: &mut Sum, io: &mut Io<'_>) -> Result<(), Failure> {
-    sum.add(answer);
-    match io.format {
-        Format::Human => human::answer(io.out, answer)?,
-        Format::Json => {
-            serde_json::to_writer(&mut *io.out, &json::answer(answer, args.log > 0))?;
-            writeln!(io.out)?;
+    match args.global.iter().zip(&set).find(|(_, set)| !**set) {
+        Some((text, _)) if render.sum.unreadable == 0 => {
+            Err(Failure::usage(format!("--global {text}: no object has this variable")))
         }
+        Some(_) | None => Ok(open),
     }
-    Ok(())
-}
-
-fn finish(sum: &Sum, args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    if sum.all == 0 && sum.unreadable == 0 {
-        let what = if args.id.is_empty() {
-            "there are no programs".to_owned()
-        } else {
-            format!("--id {}: no program has this", args.id)
-        };
-        return Err(Failure::usage(what));
-    }
-    if io.format == Format::Human {
-        human::summary(io.out, sum)?;
-    }
-    Ok(sum.exit())
 }
