@@ -1,7 +1,9 @@
 //! What the types of BTF say to the verifier. Everything here is a function of types alone: nothing knows of registers or paths.
 //!
 //! One file per subject: [`walk`] reads through a pointer to a struct; [`record`] finds locks, timers, kernel pointers and roots in values
-//! and objects.
+//! and objects; [`attach`] says what a program is attached to, and [`context`] what it loads and returns there; [`func_args`] and
+//! [`kfunc_args`] are the parameters of the program's functions and of the kernel's; [`objects`] is what ids of types mean that are handed
+//! to the kernel; [`map_compat`] is which maps a program may use.
 
 pub mod attach;
 pub mod context;

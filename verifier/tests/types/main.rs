@@ -6,4 +6,5 @@ mod func_args;
 mod kfunc_args;
 mod maps;
 mod record;
+mod recorded;
 mod walk;
