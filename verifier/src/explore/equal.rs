@@ -15,17 +15,22 @@ pub(super) enum Level {
     Exact,
 }
 
+/// Pairs that are kept without allocation.
+const FEW_IDS: usize = 24;
+
 /// Ids of the old state and what they are called in the new one.
 #[derive(Debug)]
 pub(super) struct Ids {
-    pairs: Vec<(u32, u32)>,
+    few: [(u32, u32); FEW_IDS],
+    count: usize,
+    more: Vec<(u32, u32)>,
     fresh: u32,
 }
 
 impl Ids {
     /// No id is known; `last` is the highest that was given out.
     pub(super) fn new(last: u32) -> Ids {
-        Ids { pairs: Vec::new(), fresh: last }
+        Ids { few: [(0, 0); FEW_IDS], count: 0, more: Vec::new(), fresh: last }
     }
 
     /// Whether the ids mean the same, given those before.
@@ -36,7 +41,7 @@ impl Ids {
         if old == 0 {
             return true;
         }
-        for &(known_old, known_new) in &self.pairs {
+        for &(known_old, known_new) in self.few[..self.count].iter().chain(&self.more) {
             if known_old == old {
                 return known_new == new;
             }
@@ -44,7 +49,13 @@ impl Ids {
                 return false;
             }
         }
-        self.pairs.push((old, new));
+        match self.few.get_mut(self.count) {
+            Some(free) => {
+                *free = (old, new);
+                self.count += 1;
+            }
+            None => self.more.push((old, new)),
+        }
         true
     }
 
@@ -152,25 +163,36 @@ impl Compare<'_> {
     }
 
     /// A slot as a number: a spilled one, or one of which nothing is known.
-    fn as_scalar(&self, slot: &Slot) -> Option<Reg> {
+    fn as_scalar<'s>(&self, slot: &'s Slot) -> Option<&'s Reg> {
+        const UNKNOWN: &Reg = &Reg::UNKNOWN;
         if slot.is_spilled_scalar_whole() {
-            return Some(slot.reg);
+            return Some(&slot.reg);
         }
         let misc = |byte: &Byte| *byte == Byte::Misc || *byte == Byte::Invalid && self.may_read_uninit;
-        slot.bytes.iter().all(misc).then_some(Reg::UNKNOWN)
+        slot.bytes.iter().all(misc).then_some(UNKNOWN)
     }
 
     fn stack(&mut self, old: &Frame, new: &Frame) -> bool {
         let (olds, news) = (old.stack.slots(), new.stack.slots());
-        for (spi, slot) in olds.iter().enumerate() {
-            if !self.slot(slot, news.get(spi)) {
-                return false;
-            }
-        }
-        true
+        olds.iter().enumerate().all(|(spi, slot)| self.slot(slot, news.get(spi)))
     }
 
     fn slot(&mut self, old: &Slot, new: Option<&Slot>) -> bool {
+        const SPILL: [Byte; 8] = [Byte::Spill; 8];
+        if self.level == Level::Safe && (old.bytes == [Byte::Invalid; 8] || self.may_read_uninit && old.bytes == [Byte::Misc; 8])
+        {
+            return true;
+        }
+        if let Some(new) = new
+            && old.bytes == SPILL
+            && new.bytes == SPILL
+        {
+            return self.reg(&old.reg, &new.reg);
+        }
+        self.bytes(old, new)
+    }
+
+    fn bytes(&mut self, old: &Slot, new: Option<&Slot>) -> bool {
         for (at, &byte) in old.bytes.iter().enumerate() {
             let other = new.map(|slot| slot.bytes[at]);
             if self.level != Level::Safe && other != Some(byte) {
@@ -181,7 +203,7 @@ impl Compare<'_> {
             }
             let Some(new) = new else { return false };
             if let (Some(a), Some(b)) = (self.as_scalar(old), self.as_scalar(new)) {
-                return self.reg(&a, &b);
+                return self.reg(a, b);
             }
             if byte == Byte::Misc && other == Some(Byte::Zero) {
                 continue;

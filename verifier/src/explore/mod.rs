@@ -23,7 +23,7 @@ use crate::fault::{At, Fault};
 use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
-use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, Step};
+use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, StateId, Step};
 use crate::step::{Known, Next, Note};
 use crate::types::attach::Attach;
 use crate::types::kfunc_args;
@@ -92,6 +92,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) work: u64,
     pub(crate) counts: Counts,
     store: Store,
+    /// States that are looked at; kept for its memory.
+    bucket: Vec<StateId>,
     pending: Vec<Pending>,
     loops: Loops,
     live: StackLive,
@@ -149,6 +151,7 @@ impl<'a> Walk<'a> {
             work: 0,
             counts: Counts::default(),
             store: Store::new(prep.code.len()),
+            bucket: Vec::new(),
             pending: Vec::new(),
             loops: Loops::default(),
             live: StackLive::default(),

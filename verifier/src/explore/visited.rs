@@ -47,7 +47,9 @@ impl Walk<'_> {
 
         let bucket = self.store.bucket(pc as u32, self.state.frame().callsite);
         self.clean_kept(bucket);
-        let ids: Vec<StateId> = self.store.in_bucket(bucket).iter().rev().copied().collect();
+        let mut ids = std::mem::take(&mut self.bucket);
+        ids.clear();
+        ids.extend(self.store.in_bucket(bucket).iter().rev());
         for &id in &ids {
             self.work += 1;
             match self.look(id)? {
@@ -66,8 +68,10 @@ impl Walk<'_> {
             }
             self.miss(bucket, id, keep, marks.force_checkpoint);
         }
-        self.counts.max_states_per_insn = self.counts.max_states_per_insn.max(ids.len() as u32);
-        let too_many = !self.setting.options.privileges.bpf && ids.len() as u32 > skep_linux::limits::MAX_STATES_PER_INSN;
+        let states = ids.len() as u32;
+        self.bucket = ids;
+        self.counts.max_states_per_insn = self.counts.max_states_per_insn.max(states);
+        let too_many = !self.setting.options.privileges.bpf && states > skep_linux::limits::MAX_STATES_PER_INSN;
         if keep && !too_many {
             self.keep(bucket);
         }
