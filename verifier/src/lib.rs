@@ -24,7 +24,7 @@ use skep_linux::Target;
 use skep_program::Program;
 
 pub use fault::{At, Fault};
-pub use options::{Options, Privileges};
+pub use options::{Options, Policies, Privileges};
 pub use report::{NotModelled, Reject, Report, Stats, Trail, Undecided, Verdict};
 pub use setting::{Setting, flags};
 

@@ -20,11 +20,31 @@ impl Privileges {
     pub const NONE: Privileges = Privileges { bpf: false, perfmon: false, net_admin: false, sys_admin: false };
 }
 
+/// What a kernel's configuration or lockdown may deny to everybody. By default nothing is allowed that a kernel which was booted
+/// securely, or built without it, denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
+    /// Programs may read the memory of the kernel; lockdown "confidentiality" denies it.
+    pub read_kernel: bool,
+    /// Programs may write the memory of processes; lockdown "integrity" denies it.
+    pub write_user: bool,
+    /// Programs may override what functions return; `CONFIG_BPF_KPROBE_OVERRIDE`.
+    pub override_return: bool,
+}
+
+impl Default for Policies {
+    fn default() -> Policies {
+        Policies { read_kernel: true, write_user: false, override_return: false }
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Who loads the program.
     pub privileges: Privileges,
+    /// What the kernel denies to everybody.
+    pub policies: Policies,
     /// 0: no log; 1: the path to the error; 2: every instruction with its state, as the kernel's levels.
     pub log_level: u8,
     /// Work after which the answer is "undecided": one unit is about the work of one instruction. The kernel has no such limit.
@@ -40,6 +60,12 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { privileges: Privileges::ALL, log_level: 0, work_limit: Options::WORK_LIMIT, count_insns: false }
+        Options {
+            privileges: Privileges::ALL,
+            policies: Policies::default(),
+            log_level: 0,
+            work_limit: Options::WORK_LIMIT,
+            count_insns: false,
+        }
     }
 }

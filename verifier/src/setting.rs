@@ -107,6 +107,13 @@ impl<'a> Setting<'a> {
         }
     }
 
+    /// Programs may not write the map: it was made so, or all of its type are.
+    pub fn is_read_only(&self, map: &MapDef) -> bool {
+        use skep_linux::maps::Lookup;
+        let always = skep_linux::map(map.map_type).is_some_and(|row| row.lookup == Lookup::ReadOnly);
+        always || map.flags & skep_linux::flags::BPF_F_RDONLY_PROG != 0
+    }
+
     /// The template of the maps in a map.
     pub fn inner_map(&self, map: MapRef) -> Option<MapRef> {
         let inner = MapRef(u16::try_from(self.program.maps.len()).ok()?.checked_add(map.0)?);

@@ -1,6 +1,6 @@
 //! Rows: perf events.
 
-use super::shape::arg::{ANY, CTX, MAP, MEM_IN, MEM_OUT, SIZE, SIZE0, btf};
+use super::shape::arg::{ANY, CTX, MAP, MEM_IN, MEM_INOUT, MEM_OUT, SIZE, SIZE0, btf};
 use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use crate::MapType;
 use crate::ProgType::{
@@ -111,7 +111,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[PerfEvent]),
             ret: Ret::Integer,
-            args: &[CTX, MEM_OUT.or_null(), SIZE0, ANY],
+            args: &[CTX, MEM_INOUT.or_null(), SIZE0, ANY],
             gpl_only: true,
             ..Proto::BASE
         }],

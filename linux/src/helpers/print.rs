@@ -1,6 +1,6 @@
 //! Rows: formatted text and iterator output.
 
-use super::shape::arg::{ANY, MEM_IN, MEM_OUT, SIZE, SIZE0, STR, btf};
+use super::shape::arg::{ANY, MEM_IN, MEM_INOUT, SIZE, SIZE0, STR, btf};
 use super::shape::{BtfType, HelperRow, Needs, Proto, Ret};
 use crate::AttachType::TraceIter;
 use crate::ProgType::Tracing;
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         id: 149,
         name: "bpf_snprintf_btf",
         since: Release::new(5, 10),
-        protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_OUT, SIZE, MEM_IN, SIZE, ANY], ..Proto::BASE }],
+        protos: &[Proto { users: Users::ALL, ret: Ret::Integer, args: &[MEM_INOUT, SIZE, MEM_IN, SIZE, ANY], ..Proto::BASE }],
         needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
@@ -70,7 +70,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::ALL,
             ret: Ret::Integer,
-            args: &[MEM_OUT.or_null(), SIZE0, STR, MEM_IN.or_null(), SIZE0],
+            args: &[MEM_INOUT.or_null(), SIZE0, STR, MEM_IN.or_null(), SIZE0],
             gpl_only: true,
             ..Proto::BASE
         }],

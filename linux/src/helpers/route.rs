@@ -1,6 +1,6 @@
 //! Rows: routes and MTU.
 
-use super::shape::arg::{ANY, CTX, MEM_OUT, SIZE, aligned};
+use super::shape::arg::{ANY, CTX, MEM_INOUT, SIZE, aligned};
 use super::shape::{Access, HelperRow, Proto, Ret};
 use crate::ProgType::{SchedAct, SchedCls, Xdp};
 use crate::sets::Users;
@@ -14,7 +14,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[CTX, MEM_OUT, SIZE, ANY],
+            args: &[CTX, MEM_INOUT, SIZE, ANY],
             gpl_only: true,
             ..Proto::BASE
         }],

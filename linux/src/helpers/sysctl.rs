@@ -1,6 +1,6 @@
 //! Rows: sysctl.
 
-use super::shape::arg::{ANY, CTX, MEM_IN, MEM_OUT, SIZE};
+use super::shape::arg::{ANY, CTX, MEM_IN, MEM_INOUT, MEM_OUT, SIZE};
 use super::shape::{HelperRow, Proto, Ret};
 use crate::ProgType::CgroupSysctl;
 use crate::sets::Users;
@@ -14,7 +14,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[CgroupSysctl]),
             ret: Ret::Integer,
-            args: &[CTX, MEM_OUT, SIZE, ANY],
+            args: &[CTX, MEM_INOUT, SIZE, ANY],
             ..Proto::BASE
         }],
         ..HelperRow::BASE

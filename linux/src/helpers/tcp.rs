@@ -83,7 +83,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 20), MEM_IN, SIZE0],
+            args: &[fixed(Access::Read, 20), MEM_IN, SIZE0],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE
@@ -97,7 +97,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 40), MEM_IN, SIZE0],
+            args: &[fixed(Access::Read, 40), MEM_IN, SIZE0],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE
@@ -111,7 +111,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 20), fixed(Access::ReadOfWritable, 20)],
+            args: &[fixed(Access::Read, 20), fixed(Access::Read, 20)],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE
@@ -125,7 +125,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         protos: &[Proto {
             users: Users::of(&[SchedCls, SchedAct, Xdp]),
             ret: Ret::Integer,
-            args: &[fixed(Access::ReadOfWritable, 40), fixed(Access::ReadOfWritable, 20)],
+            args: &[fixed(Access::Read, 40), fixed(Access::Read, 20)],
             takes_packet: true,
             gpl_only: true,
             ..Proto::BASE

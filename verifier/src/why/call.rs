@@ -61,6 +61,9 @@ pub enum Call {
         id: u32,
     },
 
+    // The kernel takes it for a bug of its own.
+    #[error("verifier bug: backtracking misuse")]
+    RoundsNotNumber,
     #[error("callback function not allowed for map")]
     NoEach,
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use skep_btf::{Btf, BtfBuilder, IntEncoding, Linkage, TypeDef, TypeId};
 use skep_isa::asm::kernel::assemble;
 use skep_isa::{Code, NoNames};
-use skep_kernel::{Kernel, LoadError, Loaded, LogLevel};
+use skep_kernel::{Kernel, LoadError, Loaded, LogLevel, Map};
 use skep_linux::{Arch, ProgType, Release, Target};
 use skep_program::{Func, Program};
 use skep_verifier::{Options, Verdict, verify};
@@ -83,15 +83,21 @@ pub(crate) fn accepts(program: &Program) -> bool {
     skep(program).refusal.is_none()
 }
 
-/// What the kernel says, the words cut to as many lines as `lines`.
-fn kernel(program: &Program, lines: usize) -> (Answer, String) {
-    match Loaded::create(program, LogLevel::States) {
+/// What the kernel says, the words cut to as many lines as `lines`. Maps are made, unless they are there.
+fn kernel(program: &Program, maps: Option<&[Arc<Map>]>, lines: usize) -> (Answer, String) {
+    let loaded = match maps {
+        None => Loaded::create(program, LogLevel::States),
+        Some(maps) => Loaded::with_maps(program, maps.to_vec(), LogLevel::States),
+    };
+    match loaded {
         Ok(loaded) => (Answer { refusal: None, insns: loaded.processed().unwrap_or(0) }, loaded.log),
         Err(error) => {
             let insns = error.processed().unwrap_or(0);
             let LoadError::Refused { log, errno } = error else { panic!("{error}") };
+            // Some words of the kernel do not end their line.
+            let log = log.replace("verification time", "\nverification time");
             let said = log.lines().take_while(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
-            let said: Vec<&str> = said.collect();
+            let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
             let words = said[said.len() - lines.min(said.len())..].join("\n");
             (Answer { refusal: Some(words), insns }, format!("{log}{errno}"))
         }
@@ -109,9 +115,14 @@ pub(crate) struct Compared {
 }
 
 pub(crate) fn compare(program: &Program) -> Compared {
+    compare_over(program, None)
+}
+
+/// The same over maps that are there.
+pub(crate) fn compare_over(program: &Program, maps: Option<&[Arc<Map>]>) -> Compared {
     let ours = skep(program);
     let lines = ours.refusal.as_ref().map_or(1, |words| words.lines().count());
-    let (theirs, log) = kernel(program, lines);
+    let (theirs, log) = kernel(program, maps, lines);
     // Where the kernel gives no reason, the last line of its log is about something else.
     let silent = ours.refusal.as_deref() == Some("") && theirs.refusal.is_some() && ours.insns == theirs.insns;
     let difference = (ours != theirs && !silent).then(|| format!("skep: {ours:?}\nlinux: {theirs:?}\n{log}"));

@@ -338,7 +338,7 @@ impl<'a> Builder<'a> {
     /// Memory that is read-only by its type.
     pub(crate) fn read_only_memory(&mut self) -> Result<Place, NoWay> {
         let Place::Stack(dynptr) = self.dynptr(Role::Use)? else { return Err(String::new()) };
-        for (reg, place) in (1..).zip([Place::Stack(dynptr), Place::Number(0), Place::Stack(ZEROS), Place::Number(8)]) {
+        for (reg, place) in (1..).zip([Place::Stack(dynptr), Place::Number(0), Place::Stack(ZEROS), Place::Number(64)]) {
             self.load(reg, place);
         }
         let slice = self.kernel_call("bpf_dynptr_slice");

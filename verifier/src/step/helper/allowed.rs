@@ -42,10 +42,12 @@ impl Walk<'_> {
             Needs::Bpf => privileges.bpf,
             Needs::Perfmon => privileges.perfmon,
         };
+        let policies = self.setting.options.policies;
         let denied = match row.policy {
-            Policy::Free | Policy::ReadKernel => false,
-            Policy::WriteUser => !privileges.sys_admin,
-            Policy::Override => self.setting.target.config("CONFIG_BPF_KPROBE_OVERRIDE") != Some("y"),
+            Policy::Free => false,
+            Policy::ReadKernel => !policies.read_kernel,
+            Policy::WriteUser => !policies.write_user || !privileges.sys_admin,
+            Policy::Override => !policies.override_return,
         };
         if allowed && !denied { Ok(proto) } else { Err(refused()) }
     }

@@ -22,6 +22,9 @@ impl Walk<'_> {
         self.note_inlining(&callback, subprog)?;
         if let Some(rounds) = callback.rounds {
             let rounds = arg_name(usize::from(rounds));
+            if !self.state.reg(rounds).is_scalar() {
+                return Err(Call::RoundsNotNumber.into());
+            }
             self.mark_precise(rounds)?;
             let most = self.state.reg(rounds).num.wide.umax;
             if u64::from(self.state.frame().callback_depth) >= most {

@@ -2,7 +2,6 @@
 
 use skep_isa::Reg as Name;
 use skep_linux::MapType;
-use skep_linux::flags::BPF_F_RDONLY_PROG;
 use skep_linux::helpers::{Leave, MapUse};
 use skep_program::MapDef;
 
@@ -69,7 +68,7 @@ impl<'a> Walk<'a> {
     pub(super) fn record_map(&mut self, called: &Called) -> Result<(), Fault> {
         let Some((map, _)) = called.map else { return Ok(()) };
         let def = self.called_map(called)?;
-        if called.row.map_use == MapUse::Write && def.flags & BPF_F_RDONLY_PROG != 0 {
+        if called.row.map_use == MapUse::Write && self.setting.is_read_only(def) {
             return Err(Call::ReadOnlyMap.into());
         }
         let note: &mut Note = &mut self.notes[self.pc];

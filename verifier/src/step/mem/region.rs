@@ -89,8 +89,8 @@ impl<'a> Walk<'a> {
     pub(super) fn check_map_way(&self, span: Span, map: MapRef, writes: bool) -> Result<(), Fault> {
         let map = self.map_of(map)?;
         let (off, size, value_size) = (span.off, span.size, map.value_size);
-        let barred = if writes { BPF_F_RDONLY_PROG } else { BPF_F_WRONLY_PROG };
-        if map.flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG) != barred {
+        let barred = if writes { self.setting.is_read_only(map) } else { map.flags & BPF_F_WRONLY_PROG != 0 };
+        if !barred {
             return Ok(());
         }
         let way = if writes { "write into" } else { "read from" };
@@ -250,7 +250,9 @@ impl<'a> Walk<'a> {
 
 fn outside(reg: &Reg, span: Span, off: i32, bytes: u32, end: &'static str) -> Fault {
     let Span { reg: number, size, .. } = span;
+    // What may be NULL is called memory, whatever it is.
     match reg.kind {
+        _memory if reg.maybe_null() => Mem::OutsideMemory { reg: number, bytes, off, size, end }.into(),
         Kind::MapKey { .. } => Mem::OutsideKey { reg: number, key_size: bytes, off, size, end }.into(),
         Kind::MapValue { .. } => Mem::OutsideValue { reg: number, value_size: bytes, off, size, end }.into(),
         _memory => Mem::OutsideMemory { reg: number, bytes, off, size, end }.into(),
