@@ -2,11 +2,11 @@
 
 use skep_btf::Btf;
 use skep_linux::{AttachType, ContextRow, ProgRow, ProgType, Target};
-use skep_program::{MapDef, Program, SpecialKind};
+use skep_program::{MapDef, Program};
 
 use crate::fault::Fault;
 use crate::options::Options;
-use crate::state::{Flags, Kind, MapRef, Reg};
+use crate::state::MapRef;
 
 /// BPF_F_*: flags of a program that tests set, and those that change what is checked.
 pub mod flags {
@@ -118,16 +118,5 @@ impl<'a> Setting<'a> {
     pub fn inner_map(&self, map: MapRef) -> Option<MapRef> {
         let inner = MapRef(u16::try_from(self.program.maps.len()).ok()?.checked_add(map.0)?);
         self.map(inner).map(|_| inner)
-    }
-
-    /// The value may hold a spin lock: pointers to it must be told apart.
-    pub fn may_hold_lock(&self, reg: &Reg) -> bool {
-        let lock = |kind: SpecialKind| matches!(kind, SpecialKind::SpinLock | SpecialKind::ResSpinLock);
-        match reg.kind {
-            Kind::MapValue { map, .. } if reg.flags == Flags::NONE => {
-                self.map(map).is_some_and(|map| map.special.iter().any(|field| lock(field.kind)))
-            }
-            _other => false,
-        }
     }
 }

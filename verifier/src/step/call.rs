@@ -25,6 +25,7 @@ impl Walk<'_> {
         if self.prep.subprogs[subprog].global {
             return self.call_global(subprog);
         }
+        self.read_call_args(subprog)?;
         let callsite = self.pc as u32;
         let args = self.state.frame().regs;
         let frame = enter(&mut self.state, subprog, callsite)?;

@@ -8,6 +8,8 @@ use skep_program::Holds;
 
 use crate::explore::Walk;
 use crate::fault::Fault;
+use crate::prep::Prep;
+use crate::setting::Setting;
 use crate::state::{Flags, Kind, Reg, TypesOf};
 use crate::types::record::Link;
 
@@ -72,10 +74,20 @@ impl Walk<'_> {
             _other => Ok(Fields::default()),
         }
     }
+}
 
-    /// It points to something with a lock: such pointers are told apart.
-    pub(super) fn may_hold_lock(&self, reg: &Reg) -> Result<bool, Fault> {
-        let fields = self.fields_of(reg)?;
-        Ok(fields.find(SpecialKind::SpinLock).or(fields.find(SpecialKind::ResSpinLock)).is_some())
+/// It points to a value or object with a lock: such pointers are told apart.
+pub(super) fn may_hold_lock(setting: &Setting<'_>, prep: &Prep, reg: &Reg) -> bool {
+    let lock = |kind: SpecialKind| matches!(kind, SpecialKind::SpinLock | SpecialKind::ResSpinLock);
+    match reg.kind {
+        Kind::MapValue { map, .. } if reg.flags == Flags::NONE => {
+            setting.map(map).is_some_and(|map| map.special.iter().any(|field| lock(field.kind)))
+        }
+        Kind::Btf { types: TypesOf::Program, id } if reg.flags.has(Flags::ALLOC) => {
+            let records = prep.objects(setting);
+            records
+                .map_or(true, |records| records.get(id).is_some_and(|record| record.fields.iter().any(|field| lock(field.kind))))
+        }
+        _other => false,
     }
 }

@@ -66,20 +66,28 @@ impl Walk<'_> {
         Ok(Next::At(self.pc + 1))
     }
 
+    /// A call of a function that is verified where it is called: its types refuse nothing, but dynptrs that they name are read.
+    pub(super) fn read_call_args(&mut self, subprog: usize) -> Result<(), Fault> {
+        match self.check_call_args(subprog) {
+            Err(fault @ Fault::Unknown(_)) => Err(fault),
+            Ok(_) | Err(Fault::Refused(_)) => Ok(()),
+        }
+    }
+
     /// The arguments of a call agree with the types of the function. `false`: once they did not, and nothing is looked at any more.
     fn check_call_args(&mut self, subprog: usize) -> Result<bool, Fault> {
         if self.functions[subprog].unreliable {
             return Ok(false);
         }
         let checked = self.signature_of(subprog).and_then(|signature| match &*signature {
-            Signature::Unknown => Err(Fault::bug("a global function without types")),
+            Signature::Unknown => Ok(false),
             Signature::Known(args) => {
-                let named = args.iter().zip(&Name::ALL[1..]);
-                named.enumerate().try_for_each(|(index, (arg, name))| self.check_call_arg(index, *arg, *name))
+                let mut named = args.iter().zip(&Name::ALL[1..]).enumerate();
+                named.try_for_each(|(index, (arg, name))| self.check_call_arg(index, *arg, *name)).map(|()| true)
             }
         });
-        self.functions[subprog].unreliable = checked.is_err();
-        checked.map(|()| true)
+        self.functions[subprog].unreliable = !matches!(checked, Ok(true));
+        checked
     }
 
     fn check_call_arg(&mut self, index: usize, arg: FuncArg, name: Name) -> Result<(), Fault> {

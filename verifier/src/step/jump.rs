@@ -5,10 +5,12 @@ use skep_isa::{Cond as Condition, Operand, Reg as Name, Width};
 use crate::domain::Cond;
 use crate::explore::Walk;
 use crate::fault::Fault;
+use crate::prep::Prep;
 use crate::state::{Flags, Kind, Linked, MapRef, Reg, State};
 use crate::why;
 
 use super::Next;
+use super::fields::may_hold_lock;
 use super::packet;
 
 /// How the domain calls a condition.
@@ -150,9 +152,9 @@ impl Walk<'_> {
             *state.reg_mut(name) = known;
         }
         if width == Width::W64 && src == Operand::Imm(0) && equality && a.maybe_null() {
-            let setting = self.setting;
-            learn_null(setting, &mut self.state, a, cond == Cond::NotEqual);
-            learn_null(setting, self.last_pending(), a, cond == Cond::Equal);
+            let (setting, prep) = (self.setting, self.prep);
+            learn_null(setting, prep, &mut self.state, a, cond == Cond::NotEqual);
+            learn_null(setting, prep, self.last_pending(), a, cond == Cond::Equal);
             return Ok(());
         }
         let matched = match (width, src) {
@@ -301,7 +303,7 @@ fn inner_uid(setting: &crate::Setting<'_>, inner: MapRef, id: u32) -> u32 {
 }
 
 /// Every copy of the pointer `known` is NULL from now on, or is not.
-fn learn_null(setting: &crate::Setting<'_>, state: &mut State, known: &Reg, is_null: bool) {
+fn learn_null(setting: &crate::Setting<'_>, prep: &Prep, state: &mut State, known: &Reg, is_null: bool) {
     if known.ref_id != 0 && known.ref_id == known.id && is_null {
         state.refs.release_pointer(known.id);
     }
@@ -313,7 +315,7 @@ fn learn_null(setting: &crate::Setting<'_>, state: &mut State, known: &Reg, is_n
             return;
         }
         *reg = not_null(setting, *reg);
-        if !setting.may_hold_lock(reg) {
+        if !may_hold_lock(setting, prep, reg) {
             reg.id = 0;
         }
     });

@@ -1,6 +1,5 @@
 //! Wide loads: constants, maps, variables, functions.
 
-use skep_btf::TypeId;
 use skep_isa::{Reg as Name, Wide};
 use skep_linux::MapType;
 
@@ -23,7 +22,7 @@ impl Walk<'_> {
                 }
             }
             Wide::Func(distance) => self.callback(distance)?,
-            Wide::BtfId { id, .. } => self.variable(TypeId(id as u32))?,
+            Wide::BtfId { .. } => self.variable()?,
             Wide::MapFd(_) | Wide::MapFdValue { .. } => return Err(Fault::not_modelled("maps by descriptor")),
         };
         self.write(dst, reg)

@@ -11,6 +11,7 @@ use crate::state::{Flags, Kind, Reg, TypesOf};
 use crate::why::Call;
 
 use super::super::call::scratch;
+use super::super::fields::may_hold_lock;
 use super::Called;
 
 /// The largest number of an error that functions return.
@@ -74,7 +75,7 @@ impl Walk<'_> {
         let mut value = Reg::pointer(Kind::MapValue { map, uid });
         if nullable && !self.finds_value(called) {
             value.flags = Flags::MAYBE_NULL;
-        } else if self.setting.may_hold_lock(&value) {
+        } else if may_hold_lock(self.setting, self.prep, &value) {
             value.id = self.new_id();
         }
         Ok(value)

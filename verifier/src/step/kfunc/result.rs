@@ -8,6 +8,7 @@ use skep_linux::kfuncs::Role;
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{DynptrKind, Flags, Kind, Reg, TypesOf};
+use crate::step::fields::may_hold_lock;
 use crate::types::kfunc_args::Ret;
 use crate::types::objects::{self, Cast};
 use crate::why::{Kfunc, Types};
@@ -69,7 +70,7 @@ impl Walk<'_> {
         } else if call.func.ret == Ret::Node {
             r0.flags = r0.flags.with(self.borrowed_flags(&r0)?);
         }
-        if r0.id == 0 && self.may_hold_lock(&r0)? {
+        if r0.id == 0 && may_hold_lock(self.setting, self.prep, &r0) {
             r0.id = self.new_id();
         }
         Ok(r0)
