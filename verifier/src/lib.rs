@@ -41,7 +41,10 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
 
 fn decide(program: &Program, target: &Target, options: &Options, report: &mut Report) -> Result<(), (At, Trail)> {
     let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Trail::default()))?;
-    let prep = prep::prepare(&setting).map_err(|at| (at, Trail::default()))?;
+    let mut functions = 0;
+    let prep = prep::prepare_counting(&setting, &mut functions);
+    report.stats.stack_depth = vec![0; functions];
+    let prep = prep.map_err(|at| (at, Trail::default()))?;
     let attach = types::attach::target(&setting).map_err(|fault| (At::whole(fault), Trail::default()))?;
     explore::explore(&setting, &prep, attach.as_ref(), report)
 }

@@ -1,7 +1,8 @@
 //! What every phase may read: the program, the kernel it is for, and the rows about both.
 
 use skep_btf::Btf;
-use skep_linux::{AttachType, ContextRow, ProgRow, ProgType, Target};
+use skep_linux::helpers::{Needs, Policy, Proto};
+use skep_linux::{AttachType, ContextRow, HelperRow, ProgRow, ProgType, Target};
 use skep_program::{MapDef, Program};
 
 use crate::fault::Fault;
@@ -118,5 +119,29 @@ impl<'a> Setting<'a> {
     pub fn inner_map(&self, map: MapRef) -> Option<MapRef> {
         let inner = MapRef(u16::try_from(self.program.maps.len()).ok()?.checked_add(map.0)?);
         self.map(inner).map(|_| inner)
+    }
+
+    /// The prototype of a helper that this program may call, as far as its type, its user and the host decide.
+    pub fn may_call(&self, row: &'static HelperRow) -> Option<&'static Proto> {
+        let proto = row.proto(self.prog_type(), self.attach)?;
+        self.may_use(row).then_some(proto)
+    }
+
+    /// Whether user and host let programs call the helper.
+    pub fn may_use(&self, row: &HelperRow) -> bool {
+        let privileges = self.options.privileges;
+        let allowed = match row.needs {
+            Needs::Nothing => true,
+            Needs::Bpf => privileges.bpf,
+            Needs::Perfmon => privileges.perfmon,
+        };
+        let policies = self.options.policies;
+        let denied = match row.policy {
+            Policy::Free => false,
+            Policy::ReadKernel => !policies.read_kernel,
+            Policy::WriteUser => !policies.write_user || !privileges.sys_admin,
+            Policy::Override => !policies.override_return,
+        };
+        allowed && !denied
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn summary(setting: &Setting<'_>, kfuncs: &Kfuncs, step: Step) -> Opt
     match step {
         Step::Helper(id) => {
             let row = helper(id)?;
-            let proto = row.proto(setting.prog_type(), setting.attach)?;
+            let proto = setting.may_call(row)?;
             Some(Summary { params: proto.args.len() as u8, void: proto.ret == Ret::Void, fastcall: proto.fastcall })
         }
         Step::Kfunc(id, 0) => {

@@ -167,7 +167,7 @@ impl Search<'_, '_> {
             Some(_) => self.calls_back(slot),
             None => {}
         }
-        let may_call = row.proto(self.setting.prog_type(), self.setting.attach).is_some();
+        let may_call = self.setting.may_call(row).is_some();
         let subprog = self.subprog_of(slot);
         subprog.might_sleep |= may_call && row.sleeps == Sleeps::Always;
         subprog.changes_packet |= row.changes_packet;

@@ -137,10 +137,15 @@ pub struct Marks {
 /// # Errors
 /// The first thing that the kernel would refuse.
 pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
+    prepare_counting(setting, &mut 0)
+}
+
+/// As [`prepare`]; where it fails, `functions` is how many functions had been found by then.
+pub(crate) fn prepare_counting(setting: &Setting<'_>, functions: &mut usize) -> Result<Prep, At> {
     let program = setting.program;
     check_length(setting)?;
     infos::check_records(program)?;
-    let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting)?;
+    let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting, functions)?;
     subprogs::check(&program.insns, &mut subprogs)?;
     infos::check_funcs(program, &subprogs)?;
     infos::check_lines(program, &subprogs)?;

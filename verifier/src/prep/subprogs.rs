@@ -21,10 +21,20 @@ pub(super) struct Found {
     pub(super) exception_callback: Option<usize>,
 }
 
-/// Finds functions and kernel functions.
-pub(super) fn find(setting: &Setting<'_>) -> Result<Found, At> {
+/// Finds functions and kernel functions. `count` is how many functions there are, or were when something was refused.
+pub(super) fn find(setting: &Setting<'_>, count: &mut usize) -> Result<Found, At> {
+    let mut starts = Starts { at: vec![0], len: setting.program.insns.len() };
+    let found = look(setting, &mut starts);
+    *count = starts.at.len();
+    let (kfuncs, callback) = found?;
+    let subprogs = describe(setting, &starts.at);
+    let exception_callback = callback.and_then(|start| starts.at.binary_search(&start).ok());
+    Ok(Found { subprogs, kfuncs, exception_callback })
+}
+
+/// The kernel functions, and where the function begins that ends the program after `bpf_throw`.
+fn look(setting: &Setting<'_>, starts: &mut Starts) -> Result<(Kfuncs, Option<usize>), At> {
     let raw = &setting.program.insns;
-    let mut starts = Starts { at: vec![0], len: raw.len() };
     let mut kfuncs = Kfuncs::default();
     for (slot, insn) in raw.iter().enumerate() {
         if !matches!(insn.code, code::CALL | code::WIDE) {
@@ -49,9 +59,7 @@ pub(super) fn find(setting: &Setting<'_>) -> Result<Found, At> {
     if let Some(start) = callback {
         starts.add(start as i64).map_err(|form| At::slot(start, form))?;
     }
-    let subprogs = describe(setting, &starts.at);
-    let exception_callback = callback.and_then(|start| starts.at.binary_search(&start).ok());
-    Ok(Found { subprogs, kfuncs, exception_callback })
+    Ok((kfuncs, callback))
 }
 
 /// Slots at which functions begin, in order.

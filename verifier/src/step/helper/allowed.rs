@@ -1,7 +1,7 @@
 //! Which programs may call a helper, and where.
 
 use skep_linux::HelperRow;
-use skep_linux::helpers::{Hooks, Needs, Policy, Proto, Refusal, Sleeps};
+use skep_linux::helpers::{Hooks, Proto, Refusal, Sleeps};
 use skep_linux::{AttachType, ProgType};
 
 use crate::explore::Walk;
@@ -27,7 +27,6 @@ impl Walk<'_> {
 
     fn proto_of(&self, row: &'static HelperRow) -> Result<&'static Proto, Fault> {
         let refused = || Fault::from(Call::CannotUse { name: row.name, id: row.id });
-        let privileges = self.setting.options.privileges;
         let (prog, attach) = (self.setting.prog_type(), self.setting.attach);
         let Some(proto) = row.proto(prog, attach) else {
             return match row.refusal(prog, attach) {
@@ -37,19 +36,7 @@ impl Walk<'_> {
                 Refusal::NotSupported => row.protos.first().ok_or_else(refused),
             };
         };
-        let allowed = match row.needs {
-            Needs::Nothing => true,
-            Needs::Bpf => privileges.bpf,
-            Needs::Perfmon => privileges.perfmon,
-        };
-        let policies = self.setting.options.policies;
-        let denied = match row.policy {
-            Policy::Free => false,
-            Policy::ReadKernel => !policies.read_kernel,
-            Policy::WriteUser => !policies.write_user || !privileges.sys_admin,
-            Policy::Override => !policies.override_return,
-        };
-        if allowed && !denied { Ok(proto) } else { Err(refused()) }
+        if self.setting.may_use(row) { Ok(proto) } else { Err(refused()) }
     }
 
     /// The program is attached to a function that the helper may be called in.
