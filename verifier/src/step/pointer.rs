@@ -1,6 +1,6 @@
 //! Arithmetic with a pointer and a number.
 
-use skep_isa::{AluOp, Reg as Name, Width};
+use skep_isa::{AluOp, Insn, Operand, Reg as Name, Width};
 use skep_linux::limits::{MAX_STACK, MAX_VAR_OFF};
 
 use crate::domain::{Range, Scalar64, Tnum};
@@ -127,15 +127,25 @@ impl Walk<'_> {
         if self.setting.options.privileges.perfmon {
             return Ok(());
         }
-        if matches!(result.kind, Kind::Stack { .. }) {
-            let reg = dst.number();
-            let Some(off) = result.fixed_offset() else {
-                let var = result.num.bits.to_string();
-                return Err(why::Reg::VariableStack { reg, var, off: result.off }.into());
-            };
-            if off >= 0 || off < -i64::from(MAX_STACK) {
-                return Err(why::Reg::StackOutOfRange { reg, off }.into());
+        let reg = dst.number();
+        match result.kind {
+            Kind::Stack { .. } => {
+                let off = i64::from(result.off).wrapping_add(result.num.bits.value() as i64);
+                if result.num.constant().is_none() {
+                    let var = result.num.bits.to_string();
+                    return Err(why::Reg::VariableStack { reg, var, off }.into());
+                }
+                if off >= 0 || off < -i64::from(MAX_STACK) {
+                    return Err(why::Reg::StackOutOfRange { reg, off }.into());
+                }
             }
+            Kind::MapValue { map, .. } if result.flags == Flags::NONE => {
+                self.check_value_in_range(dst, result, map)?;
+            }
+            _other => {}
+        }
+        if matches!(self.prep.code.insn(self.pc), Some(Insn::Alu { src: Operand::Reg(_), .. })) {
+            return Err(Fault::not_modelled("arithmetic that the processor may speculate on (unprivileged)"));
         }
         Ok(())
     }

@@ -38,9 +38,11 @@ pub enum Reg {
     #[error("R{reg} pointer arithmetic with {op} operator prohibited")]
     OperatorPointer { reg: u8, op: &'static str },
     #[error("R{reg} variable stack access prohibited for !root, var_off={var} off={off}")]
-    VariableStack { reg: u8, var: String, off: i32 },
+    VariableStack { reg: u8, var: String, off: i64 },
     #[error("R{reg} stack pointer arithmetic goes out of range, prohibited for !root; off={off}")]
     StackOutOfRange { reg: u8, off: i64 },
+    #[error("{why}\nR{reg} pointer arithmetic of map value goes out of range, prohibited for !root")]
+    ValueOutOfRange { reg: u8, why: Box<super::Why> },
     #[error("math between {kind} pointer and {value} is not allowed")]
     MathWith { kind: String, value: i64 },
     #[error("{kind} pointer offset {off} is not allowed")]

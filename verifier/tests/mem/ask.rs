@@ -8,7 +8,7 @@ use skep_isa::{Code, NoNames};
 use skep_kernel::{Kernel, LoadError, Loaded, LogLevel, Map};
 use skep_linux::{Arch, ProgType, Release, Target};
 use skep_program::{Func, Program};
-use skep_verifier::{Options, Verdict, verify};
+use skep_verifier::{Options, Privileges, Verdict, verify};
 
 /// Whether the kernel can be asked: the rules are those of 6.18. Says why not.
 pub(crate) fn can_ask() -> bool {
@@ -68,8 +68,13 @@ pub(crate) struct Answer {
     pub(crate) insns: u64,
 }
 
+/// Set where the one who asks has `CAP_BPF` and `CAP_NET_ADMIN` alone.
+pub(crate) const FEW_CAPABILITIES: &str = "SKEP_FEW_CAPABILITIES";
+
 fn skep(program: &Program) -> Answer {
-    let report = verify(program, host(), &Options::default());
+    let few = std::env::var_os(FEW_CAPABILITIES).is_some();
+    let privileges = Privileges { perfmon: !few, sys_admin: !few, ..Privileges::ALL };
+    let report = verify(program, host(), &Options { privileges, ..Options::default() });
     let refusal = match report.verdict {
         Verdict::Accept => None,
         Verdict::Reject(reject) => Some(reject.why.to_string()),

@@ -5,8 +5,8 @@ use skep_linux::limits::MAX_VAR_SIZ;
 
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{Byte, Flags, Kind, Reg, byte_of, slot_of};
-use crate::why::Mem;
+use crate::state::{Byte, Flags, Kind, MapRef, Reg, byte_of, slot_of};
+use crate::why::{self, Mem};
 
 use super::region::Span;
 use super::stack_range::reach;
@@ -152,6 +152,15 @@ impl Walk<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Without privileges a pointer must stay within the value of a map, at a byte that calls may reach.
+    pub(in crate::step) fn check_value_in_range(&self, name: Name, reg: &Reg, map: MapRef) -> Result<(), Fault> {
+        let span = Span { reg: name.number(), off: reg.off, size: 1, zero_size: false };
+        self.check_map_value(reg, span, map, false).map_err(|fault| match fault {
+            Fault::Refused(why) => why::Reg::ValueOutOfRange { reg: name.number(), why }.into(),
+            unknown @ Fault::Unknown(_) => unknown,
+        })
     }
 
     /// The context is memory as it is, which the kernel does not translate.
