@@ -36,6 +36,9 @@ pub enum Call {
     MayWrite { name: &'static str, reg: u8, kind: String },
     #[error("Possibly NULL pointer passed to helper arg{0}")]
     PossiblyNull(u8),
+    // The kernel takes it for a bug of its own.
+    #[error("verifier bug: invalid PTR_TO_BTF_ID register for type match")]
+    TypeMatch,
     #[error("helper access to the packet is not allowed")]
     PacketArg,
     #[error("R{0} is not a known constant'")]

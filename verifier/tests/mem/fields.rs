@@ -10,14 +10,16 @@ use skep_program::{Func, MapDef, Program, special_fields};
 use crate::ask::{can_ask, compare, program};
 use crate::numbers::Random;
 
-/// Types of a program with a map value that has fields of many kinds, and the id of the value.
-fn types() -> (Arc<Btf>, TypeId, TypeId) {
+/// Types of a program with a map value that has fields of many kinds, the id of the value, and those of two functions: a global one and
+/// one that may be called back.
+pub(crate) fn types() -> (Arc<Btf>, TypeId, [TypeId; 2]) {
     let mut types = BtfBuilder::new();
     let int = types.int("int", 4, IntEncoding::Signed);
     let long = types.int("long", 8, IntEncoding::Signed);
     let context = types.ptr(TypeId(0));
     let proto = types.add(TypeDef::FuncProto { ret: int, params: vec![("ctx".to_owned(), context)] });
     let func = types.add(TypeDef::Func { name: "f0".to_owned(), proto, linkage: Linkage::Global });
+    let callback = types.add(TypeDef::Func { name: "f1".to_owned(), proto, linkage: Linkage::Static });
     let lock = types.structure("bpf_spin_lock", 4, vec![MemberDef::new("val", int, 0)]);
     let timer = types.structure("bpf_timer", 16, vec![MemberDef::new("a", long, 0), MemberDef::new("b", long, 8)]);
     let task = types.structure("task_struct", 8, vec![MemberDef::new("a", long, 0)]);
@@ -46,7 +48,7 @@ fn types() -> (Arc<Btf>, TypeId, TypeId) {
             MemberDef::new("last", long, 64),
         ],
     );
-    (Arc::new(types.build().expect("types")), value, func)
+    (Arc::new(types.build().expect("types")), value, [func, callback])
 }
 
 fn load(random: &Random, base: &str, most: i64) -> String {
@@ -70,25 +72,28 @@ fn load(random: &Random, base: &str, most: i64) -> String {
     }
 }
 
-/// `SKEP_MEMORY_PROGRAMS` says how many.
-#[test]
-fn fields_of_values() {
-    if !can_ask() {
-        return;
-    }
-    let (btf, value, func) = types();
-    let special = special_fields(&btf, value);
-    let map = MapDef {
+/// A map of such values.
+pub(crate) fn values(btf: &Arc<Btf>, value: TypeId, map_type: MapType) -> Arc<MapDef> {
+    Arc::new(MapDef {
         key_size: 4,
         value_size: 72,
         max_entries: 2,
         key_type_id: 1,
         value_type_id: value.0,
         btf: Some(btf.clone()),
-        special,
-        ..MapDef::new("values", MapType::Hash)
-    };
-    let map = Arc::new(map);
+        special: special_fields(btf, value),
+        ..MapDef::new("values_with_fields", map_type)
+    })
+}
+
+/// `SKEP_MEMORY_PROGRAMS` says how many.
+#[test]
+fn fields_of_values() {
+    if !can_ask() {
+        return;
+    }
+    let (btf, value, [func, _]) = types();
+    let map = values(&btf, value, MapType::Hash);
     let count = std::env::var("SKEP_MEMORY_PROGRAMS").map_or(1_000, |count| count.parse().expect("a number"));
     let (mut accepted, mut undecided, mut different) = (0, 0, Vec::new());
     for seed in 1..=count {

@@ -4,6 +4,7 @@ mod ask;
 mod calls;
 mod cases;
 mod fields;
+mod held;
 mod helpers;
 mod numbers;
 mod objects;

@@ -135,8 +135,9 @@ impl Walk<'_> {
             ArgKind::Btf(to) => to,
             ArgKind::BtfSockCommon => BtfType::SockCommon,
             ArgKind::PercpuBtf | ArgKind::SpinLock | ArgKind::KptrSlot => return Ok(()),
-            ArgKind::Kptr if reg.maybe_null() && !reg.flags.has(Flags::ALLOC) => {
-                return Err(Call::PossiblyNull(name.number()).into());
+            ArgKind::Kptr if reg.maybe_null() => {
+                let own = reg.flags.has(Flags::ALLOC);
+                return Err(if own { Call::TypeMatch } else { Call::PossiblyNull(name.number()) }.into());
             }
             ArgKind::Kptr => return self.check_kptr(called, name, reg),
             _other => return Err(Fault::bug("a pointer of the kernel that no argument takes")),
