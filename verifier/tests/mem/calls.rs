@@ -282,3 +282,27 @@ fn known_keys_find_values() {
         }
     }
 }
+
+/// From the kernel's source: this host refuses such programs before it looks at them.
+#[test]
+fn helpers_of_hooks_that_may_sleep() {
+    use skep_linux::{Arch, AttachType, Release, Target};
+    let target = Target::of(Release::new(6, 18), Arch::X86_64);
+    let Some(btf) = target.btf().cloned() else { return println!("skipped: needs the recorded kernel") };
+    let words = |hook: &str, helper: u32| {
+        let id = btf.find(hook, skep_btf::Kind::Func).unwrap_or_else(|| panic!("{hook}"));
+        let program = Program {
+            attach_type: Some(AttachType::LsmMac),
+            attach_btf_id: Some(id.0),
+            ..program(ProgType::Lsm, &format!("call {helper}\nr0 = 0\nexit"))
+        };
+        match skep_verifier::verify(&program, &target, &skep_verifier::Options::default()).verdict {
+            skep_verifier::Verdict::Reject(reject) => reject.why.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for helper in [147, 161, 193] {
+        assert_eq!(words("bpf_lsm_inode_permission", helper), "helper call is not allowed in probe", "{helper}");
+        assert_ne!(words("bpf_lsm_file_open", helper), "helper call is not allowed in probe", "{helper}");
+    }
+}

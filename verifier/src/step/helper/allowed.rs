@@ -51,11 +51,18 @@ impl Walk<'_> {
                 AttachType::TraceIter | AttachType::TraceRawTp => true,
                 _function => !self.hook_name()?.starts_with(prefix),
             },
-            Hooks::Functions(_) | Hooks::SleepableLsm => {
-                return Err(Fault::not_modelled(format!("{} in security hooks", row.name)));
-            }
+            Hooks::Functions(_) | Hooks::SleepableLsm => self.is_sleepable_hook(row)?,
         };
         if allowed { Ok(()) } else { Err(Call::NotInProbe.into()) }
+    }
+
+    /// The program is attached to a security hook whose programs may sleep.
+    fn is_sleepable_hook(&self, row: &HelperRow) -> Result<bool, Fault> {
+        let vmlinux = self.setting.vmlinux().ok_or_else(|| Fault::not_modelled("a kernel whose types are not known"))?;
+        match self.setting.prog_type() {
+            ProgType::Lsm => Ok(skep_linux::lsm::hook(vmlinux, &self.hook_name()?).is_some_and(|hook| hook.sleepable)),
+            other => Err(Fault::not_modelled(format!("{} in programs of type {other:?}", row.name))),
+        }
     }
 
     /// The kernel function that the program is attached to.
