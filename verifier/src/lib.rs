@@ -44,7 +44,6 @@ fn decide(program: &Program, target: &Target, options: &Options, report: &mut Re
     let mut functions = 0;
     let prep = prep::prepare_counting(&setting, &mut functions);
     report.stats.stack_depth = vec![0; functions];
-    let prep = prep.map_err(|at| (at, Trail::default()))?;
-    let attach = types::attach::target(&setting).map_err(|fault| (At::whole(fault), Trail::default()))?;
+    let (prep, attach) = prep.map_err(|at| (at, Trail::default()))?;
     explore::explore(&setting, &prep, attach.as_ref(), report)
 }

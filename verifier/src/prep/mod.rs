@@ -10,7 +10,7 @@ use skep_linux::limits;
 
 use crate::fault::{At, Fault};
 use crate::setting::Setting;
-use crate::types::attach::{self, AttachKind};
+use crate::types::attach::{self, Attach, AttachKind};
 use crate::types::record::Metas;
 use crate::why::Form;
 
@@ -137,11 +137,11 @@ pub struct Marks {
 /// # Errors
 /// The first thing that the kernel would refuse.
 pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
-    prepare_counting(setting, &mut 0)
+    prepare_counting(setting, &mut 0).map(|(prep, _)| prep)
 }
 
-/// As [`prepare`]; where it fails, `functions` is how many functions had been found by then.
-pub(crate) fn prepare_counting(setting: &Setting<'_>, functions: &mut usize) -> Result<Prep, At> {
+/// As [`prepare`], with what the program is attached to; where it fails, `functions` is how many functions had been found by then.
+pub(crate) fn prepare_counting<'a>(setting: &Setting<'a>, functions: &mut usize) -> Result<(Prep, Option<Attach<'a>>), At> {
     let program = setting.program;
     check_length(setting)?;
     infos::check_records(program)?;
@@ -151,13 +151,14 @@ pub(crate) fn prepare_counting(setting: &Setting<'_>, functions: &mut usize) -> 
     infos::check_lines(program, &subprogs)?;
     let opcodes::Named { maps, vars } = opcodes::check(setting)?;
     let mut marks = cfg::check(setting, &kfuncs, &mut subprogs, exception_callback)?;
-    check_target(setting, &subprogs)?;
+    let target = target(setting, &subprogs)?;
     let next = raw::Successors::of_all(&program.insns);
     let postorder = loops::find(&next, &mut subprogs, &mut marks);
     live::find(setting, &kfuncs, &next, &postorder, &mut marks);
     fastcall::mark(setting, &kfuncs, &mut subprogs, &mut marks);
     let code = Code::decode_each(&program.insns);
-    Ok(Prep { code, subprogs, marks, postorder, kfuncs, vars, maps, exception_callback, objects: OnceCell::new() })
+    let prep = Prep { code, subprogs, marks, postorder, kfuncs, vars, maps, exception_callback, objects: OnceCell::new() };
+    Ok((prep, target))
 }
 
 /// The system call refuses programs of no length and of too much, without a word.
@@ -170,15 +171,15 @@ fn check_length(setting: &Setting<'_>) -> Result<(), At> {
     Ok(())
 }
 
-/// What the program is attached to must be there, and it must not leave with references that it was given.
-fn check_target(setting: &Setting<'_>, subprogs: &[Subprog]) -> Result<(), At> {
+/// What the program is attached to, which must be there; and it must not leave with references that it was given.
+fn target<'a>(setting: &Setting<'a>, subprogs: &[Subprog]) -> Result<Option<Attach<'a>>, At> {
     let target = attach::target(setting).map_err(At::whole)?;
-    let given = match target.map(|target| target.kind) {
+    let given = match target.as_ref().map(|target| &target.kind) {
         Some(AttachKind::Operation { args, .. }) => args.iter().any(|arg| arg.referenced),
         _ => false,
     };
     match subprogs.iter().find(|subprog| given && subprog.has_tail_call) {
         Some(subprog) => Err(At::slot(subprog.slots.start, Form::ReferenceTailCall)),
-        None => Ok(()),
+        None => Ok(target),
     }
 }
