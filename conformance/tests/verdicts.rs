@@ -5,9 +5,13 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use skep_conformance::corpus::{Corpus, Set, Truth};
 use skep_conformance::parallel;
-use skep_conformance::verdicts::{Kind, Table, judge};
+use skep_conformance::verdicts::{Kind, Table, ask, judge};
+use skep_object::Object;
+use skep_verifier::{Options, Report, Verdict};
 
 /// What has been reached, and is not given up.
 struct Floor {
@@ -110,5 +114,59 @@ fn verdicts_are_the_kernels() {
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// More processed instructions than this are not worth a second time.
+const LONG: u32 = 200_000;
+
+/// Objects go through our own loader to the same verdict as what libbpf gave the kernel. Objects of old compilers and other loaders are
+/// repaired as they were when the loads were recorded.
+#[test]
+fn objects_have_the_verdicts_of_their_loads() {
+    let Some(root) = common::shared("corpus") else { return };
+    let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
+    // What objects of the corpus ask of the configuration.
+    let target = corpus.types().target().with_kconfig("CONFIG_HZ", "250").with_kconfig("CONFIG_KASAN", "n");
+    let options = skep_object::Options { repairs: skep_object::Repairs::ALL, ..Default::default() };
+    let mut objects: BTreeMap<String, Object> = BTreeMap::new();
+    let mut work = Vec::new();
+    for set in [Set::Samples, Set::LibbpfTools] {
+        for load in corpus.loads(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}"))) {
+            let object = objects.entry(load.object.clone());
+            let object = object.or_insert_with(|| Object::open(corpus.object(set, &load.object), &options).unwrap());
+            let mut found = object.programs().nth(load.index as usize).unwrap();
+            assert_eq!(found.name(), load.program.name, "{}", load.id);
+            if found.prog_type() != Some(load.program.prog_type) {
+                found = found.as_type(load.program.prog_type, load.program.attach_type);
+            }
+            let mut program = found.relocate(&target).unwrap_or_else(|error| panic!("{}: {error}", load.id));
+            // The recording added flags of its own.
+            program.flags = load.program.flags;
+            work.push((load, program));
+        }
+    }
+    let mut wrong = Vec::new();
+    let both = |index: usize| {
+        let (load, program) = &work[index];
+        let first = ask(&load.program, &target, &Options::default());
+        let second = (first.stats.insns_processed < LONG).then(|| ask(program, &target, &Options::default()));
+        (first, second)
+    };
+    parallel::ordered(work.len(), parallel::cores(), both, |index, (first, second)| {
+        let said = |report: &Report| match &report.verdict {
+            Verdict::Accept => "accept".to_owned(),
+            Verdict::Reject(reject) => reject.why.to_string(),
+            Verdict::Undecided(undecided) => undecided.what.to_string(),
+        };
+        let Some(second) = second else { return Ok::<_, ()>(()) };
+        let (a, b) = ((said(&first), first.stats.insns_processed), (said(&second), second.stats.insns_processed));
+        if a != b {
+            wrong.push(format!("{}: load {a:?}, object {b:?}", work[index].0.id));
+        }
+        Ok(())
+    })
+    .unwrap();
+    println!("{} programs, {} differ", work.len(), wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -58,6 +58,9 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
     pub(crate) format: AnyFormat,
 
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }

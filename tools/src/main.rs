@@ -18,5 +18,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    cli.color.write_global();
     exit::finish(cmd::dispatch(&cli))
 }

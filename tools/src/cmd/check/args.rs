@@ -19,6 +19,17 @@ Examples:
 
 Exit codes: 0 accepted, 1 something is rejected, 2 wrong usage or unreadable input, 3 something is undecided and nothing is rejected.";
 
+/// What a kernel may deny to everybody, whatever they are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Policy {
+    /// Reading the memory of the kernel (allowed by default; lockdown "confidentiality" denies it)
+    ReadKernel,
+    /// Writing the memory of processes (denied by default; lockdown "integrity" denies it)
+    WriteUser,
+    /// Overriding what functions return (denied by default; CONFIG_BPF_KPROBE_OVERRIDE allows it)
+    OverrideReturn,
+}
+
 /// Arguments of `skep check`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -38,6 +49,14 @@ pub(crate) struct Args {
     /// As a user without privileges would load it
     #[arg(long)]
     pub(super) unprivileged: bool,
+
+    /// What the kernel lets programs do that one which is locked down, or built without it, denies
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT,...")]
+    pub(super) allow: Vec<Policy>,
+
+    /// What the kernel denies to all programs
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT,...")]
+    pub(super) deny: Vec<Policy>,
 
     /// What all programs are, as a section of that name would say: xdp, tc, kprobe, ...
     #[arg(long = "type", value_name = "SECTION")]

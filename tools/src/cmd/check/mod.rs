@@ -25,13 +25,14 @@ use skep::Target;
 use skep_conformance::corpus::{Loads, Types};
 use skep_conformance::{parallel, verdicts};
 use skep_linux::Arch;
-use skep_verifier::{Options, Privileges};
+use skep_verifier::{Options, Policies, Privileges};
 
 use crate::cli::AnyFormat;
 use crate::exit::{self, Exit, Failure};
 use crate::names;
 use answer::{Answer, Outcome};
 pub(crate) use args::Args;
+use args::Policy;
 use make::Made;
 use progress::Progress;
 use render::Render;
@@ -47,7 +48,16 @@ pub(crate) fn run(args: &Args, format: AnyFormat, out: &mut dyn Write) -> Result
 
 impl Args {
     fn options(&self) -> Options {
+        let mut policies = Policies::default();
+        for (given, value) in self.allow.iter().map(|given| (given, true)).chain(self.deny.iter().map(|given| (given, false))) {
+            *match given {
+                Policy::ReadKernel => &mut policies.read_kernel,
+                Policy::WriteUser => &mut policies.write_user,
+                Policy::OverrideReturn => &mut policies.override_return,
+            } = value;
+        }
         Options {
+            policies,
             privileges: if self.unprivileged { Privileges::NONE } else { Privileges::ALL },
             log_level: self.log,
             count_insns: self.top_lines.is_some(),

@@ -58,7 +58,7 @@ static ADVICE: &[Advice] = &[
     row(
         &["program of this type cannot use helper "],
         "a program of type {type} cannot call {call}",
-        &["{callers}", "or let a program of such a type do this part, and share its result in a map"],
+        &["{callers}", "{elsewhere}"],
     ),
     row(
         &["calling kernel function ", "is not allowed"],

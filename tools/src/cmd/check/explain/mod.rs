@@ -9,6 +9,7 @@ mod origin;
 use skep::{ProgType, Program, Target};
 use skep_isa::{Callee, Code, Insn, Names, Reg};
 use skep_linux::HelperRow;
+use skep_linux::helpers::Policy;
 use skep_verifier::why::Why;
 use skep_verifier::{Reject, Verdict};
 
@@ -117,7 +118,9 @@ impl Case<'_> {
         put("{call}", Some(self.callee().unwrap_or_else(|| "the function".to_owned())))?;
         put("{type}", Some(names::prog_type(self.program.prog_type)))?;
         put("{release}", Some(self.target.release.to_string()))?;
-        put("{callers}", self.helper().map(callers))?;
+        put("{callers}", self.helper().map(|row| callers(row, self.program.prog_type)))?;
+        let elsewhere = || "or let a program of such a type do this part, and share its result in a map".to_owned();
+        put("{elsewhere}", self.helper().filter(|row| !serves(row, self.program.prog_type)).map(|_| elsewhere()))?;
         put("{field}", self.field())?;
         put("{wanted}", self.wanted())?;
         put("{relocation}", self.relocation())?;
@@ -219,8 +222,28 @@ impl Case<'_> {
     }
 }
 
+/// Whether programs of this type may call a helper, if nothing else is in the way.
+fn serves(row: &HelperRow, prog_type: ProgType) -> bool {
+    row.protos.iter().any(|proto| proto.users.types.contains(prog_type))
+}
+
 /// Who may call a helper, in words.
-fn callers(row: &HelperRow) -> String {
+fn callers(row: &HelperRow, prog_type: ProgType) -> String {
+    if serves(row, prog_type) {
+        return match row.policy {
+            Policy::Free => format!("{} needs privileges, or another attach type", row.name),
+            Policy::ReadKernel => {
+                "this kernel is locked down against it: `--allow read-kernel` checks for one that is not".to_owned()
+            }
+            Policy::WriteUser => {
+                "kernels that are locked down deny it to everybody: `--allow write-user` checks for one that is not".to_owned()
+            }
+            Policy::Override => {
+                "it needs a kernel with CONFIG_BPF_KPROBE_OVERRIDE: `--allow override-return` checks for one that has it"
+                    .to_owned()
+            }
+        };
+    }
     let mut known: Vec<ProgType> = row.protos.iter().flat_map(|proto| proto.users.types.iter()).collect();
     known.sort_unstable_by_key(|prog_type| *prog_type as u32);
     known.dedup();
