@@ -36,7 +36,7 @@ pub enum Difference {
 }
 
 /// Processed instructions of a program that takes long.
-const LONG: u64 = 20_000;
+const LONG: u64 = 4_000;
 
 /// Where maps and types of the host are kept between programs.
 #[derive(Debug)]

@@ -76,7 +76,8 @@ fn run(options: &Options, judges: &Judges) -> Found {
                         (Said::None(why), _) => *found.undecided.entry(format!("kernel: {why}")).or_default() += 1,
                     }
                     if let Said::None(why) = &skep {
-                        *found.undecided.entry(why.clone()).or_default() += 1;
+                        let kind = why.split(" after ").next().unwrap_or_default();
+                        *found.undecided.entry(kind.to_owned()).or_default() += 1;
                     }
                     if let Some(difference) = difference {
                         found.differ.entry(difference).or_default().push(seed);

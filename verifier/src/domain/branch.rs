@@ -268,6 +268,25 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         self.learn(forget, other);
     }
 
+    /// The number learns that `self cond self` holds of the whole (or, with `low`, of the low half), where it can be on both sides.
+    pub fn assume_of_itself(&mut self, cond: Cond, low: bool) {
+        let forget = if low {
+            let (mut a, mut b) = (self.low_side(), self.low_side());
+            let forget = refine(cond, &mut a, &mut b);
+            a.range.meet(&b.range);
+            (self.bits, self.low) = (self.bits.with_low(a.bits.meet(b.bits)), a.range);
+            forget
+        } else {
+            let (mut a, mut b) = (self.side(), self.side());
+            let forget = refine(cond, &mut a, &mut b);
+            a.range.meet(&b.range);
+            (self.bits, self.wide) = (a.bits.meet(b.bits), a.range);
+            forget
+        };
+        self.forget_bounds(forget != Forget::Neither);
+        self.sync();
+    }
+
     fn learn(&mut self, forget: Forget, other: &mut Self) {
         self.forget_bounds(forget == Forget::First);
         other.forget_bounds(forget == Forget::Second);

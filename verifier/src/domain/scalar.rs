@@ -50,6 +50,29 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         self.wide.is_contradiction() || self.low.is_contradiction()
     }
 
+    /// Whether bounds contradict each other, or known bits the bounds: Linux then forgets the bounds.
+    pub fn contradicts_itself(&self) -> bool {
+        let apart = |value: Option<u64>, known: bool| value.is_some() && !known;
+        self.is_contradiction()
+            || apart(self.constant(), self.constant().is_some_and(|value| self.wide == Range::exact(value)))
+            || apart(self.low_constant(), self.low_constant().is_some_and(|value| self.low == Range::exact(value)))
+    }
+
+    /// The same bits without bounds.
+    #[must_use]
+    pub const fn unbounded(self) -> Scalar<N, H> {
+        Scalar { bits: self.bits, wide: Range::FULL, low: Range::FULL }
+    }
+
+    /// Both hold; nothing is deduced yet.
+    #[must_use]
+    pub fn meet(mut self, other: &Self) -> Self {
+        self.bits = self.bits.meet(other.bits);
+        self.wide.meet(&other.wide);
+        self.low.meet(&other.low);
+        self
+    }
+
     /// Everything learns from everything, in the order and as often as Linux does it: what it keeps depends on both.
     pub fn sync(&mut self) {
         self.bounds_from_bits();

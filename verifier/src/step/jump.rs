@@ -102,6 +102,10 @@ impl Walk<'_> {
         if a.is_scalar() && b.is_scalar() {
             assume(cond, width, &mut yes, src == Operand::Reg(dst));
             assume(cond.negated(), width, &mut no, src == Operand::Reg(dst));
+            self.check_invariants(&mut yes.0, "true_reg1")?;
+            self.check_invariants(&mut yes.1, "true_reg2")?;
+            self.check_invariants(&mut no.0, "false_reg1")?;
+            self.check_invariants(&mut no.1, "false_reg2")?;
         }
         self.fork(jump)?;
         self.settle(&no, (dst, src), &linked, None);
@@ -259,14 +263,8 @@ pub(super) fn is_trusted(reg: &Reg) -> bool {
 fn assume(cond: Cond, width: Width, operands: &mut (Reg, Reg), same: bool) {
     let (a, b) = operands;
     if same {
-        // One register on both sides: what the second learns last is what it is.
-        let mut other = a.num;
-        match width {
-            Width::W64 => a.num.assume(cond, &mut other),
-            Width::W32 => a.num.low_assume(cond, &mut other),
-        }
-        a.num = other;
-        b.num = other;
+        a.num.assume_of_itself(cond, width == Width::W32);
+        b.num = a.num;
         return;
     }
     match width {

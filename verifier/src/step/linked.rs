@@ -4,6 +4,7 @@ use skep_isa::{Operand, Reg as Name};
 
 use crate::domain::Scalar64;
 use crate::explore::Walk;
+use crate::prep::Prep;
 use crate::state::{ADD_CONST, ADD_CONST_LOW, Linked, Place, Reg, State};
 
 impl Walk<'_> {
@@ -12,24 +13,26 @@ impl Walk<'_> {
         let mut linked = Linked::default();
         if let Operand::Reg(src) = src {
             let reg = *self.state.reg(src);
-            collect(&mut self.state, reg, &mut linked);
+            collect(self.prep, &mut self.state, reg, &mut linked);
         }
         let reg = *self.state.reg(dst);
-        collect(&mut self.state, reg, &mut linked);
+        collect(self.prep, &mut self.state, reg, &mut linked);
         linked
     }
 }
 
-fn collect(state: &mut State, known: Reg, linked: &mut Linked) {
+fn collect(prep: &Prep, state: &mut State, known: Reg, linked: &mut Linked) {
     if !known.is_scalar() || known.id == 0 {
         return;
     }
     let id = known.link();
     let is_linked = |reg: &Reg| reg.is_scalar() && reg.link() == id;
     for at in (0..state.frames.len()).rev() {
+        // Nobody learns from a register that is not read any more.
+        let live = prep.marks[state.frame_pc(at) as usize].live_regs;
         let frame = &mut state.frames[at];
         for (number, reg) in frame.regs[..Name::FP.index()].iter_mut().enumerate() {
-            if is_linked(reg) && !linked.push(Place::Reg { frame: at as u8, reg: number as u8 }) {
+            if live & 1 << number != 0 && is_linked(reg) && !linked.push(Place::Reg { frame: at as u8, reg: number as u8 }) {
                 *reg = reg.unlinked();
             }
         }

@@ -19,6 +19,8 @@ pub enum Reg {
     SignExtension(u8),
     #[error("addr_space_cast insn can only be used in a program that has an associated arena")]
     CastWithoutArena,
+    #[error("verifier bug: REG INVARIANTS VIOLATION ({0})")]
+    Invariants(&'static str),
     #[error("div by zero")]
     DivByZero,
     #[error("invalid shift {0}")]

@@ -85,8 +85,10 @@ impl Walk<'_> {
         let does = Does::Load { dst, signed };
         self.access(&Access { base, off: i32::from(off), size, does, strict })?;
         self.note_through(&through, !strict)?;
-        let value = *self.state.reg(dst);
-        self.check_invariants(&value, "ldx")
+        let mut value = *self.state.reg(dst);
+        self.check_invariants(&mut value, "ldx")?;
+        *self.state.reg_mut(dst) = value;
+        Ok(())
     }
 
     pub(super) fn store(&mut self, size: Size, base: Name, off: i16, src: Operand) -> Result<(), Fault> {
