@@ -254,13 +254,17 @@ fn back(prep: &Prep, pc: usize, after: i64, step: Option<&Step>, masks: &mut Mas
             filled(masks, dst, slot);
             return Ok(());
         }
-        Insn::Atomic { op, src, .. } if fetched(op, src).is_some_and(|dst| masks.has(dst)) => {
-            filled(masks, fetched(op, src).unwrap_or(src), slot);
-            return Ok(());
-        }
         Insn::Store { base, src, .. } => return stored(masks, base, Some(src), slot),
-        Insn::StoreRelease { base, src, .. } | Insn::Atomic { base, src, .. } => {
-            return stored(masks, base, Some(Operand::Reg(src)), slot);
+        Insn::StoreRelease { base, src, .. } => return stored(masks, base, Some(Operand::Reg(src)), slot),
+        Insn::Atomic { op, base, src, .. } => {
+            // The old value comes from the slot. Linux up to 6.18 does not see that the register is written here, and goes on looking for
+            // where its value came from: so does this, besides the slot.
+            let wanted = fetched(op, src).is_some_and(|dst| masks.has(dst));
+            stored(masks, base, Some(Operand::Reg(src)), slot)?;
+            if let Some((frame, spi)) = slot.filter(|_| wanted) {
+                masks.slots[frame as usize] |= 1 << spi;
+            }
+            return Ok(());
         }
         Insn::LoadWide { dst, .. } => masks.clear(dst),
         Insn::LoadPacket { .. } => {

@@ -66,13 +66,16 @@ impl Walk<'_> {
     }
 
     fn scalar_math(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg, src: Operand) -> Result<(), Fault> {
-        let mut result = self.fork_scalar(width, op, dst, value, other)?;
+        // What was cut off before a constant is added to the rest says nothing of the whole.
+        let fits = width == Width::W64 || value.num.wide.umax <= u64::from(u32::MAX);
+        let mut result = self.fork_scalar(op, dst, value, other)?;
         result.subreg_def = self.def(width);
         match compute(width, op, &result.num, &other.num) {
             Some(num) => result.num = num,
             None => result = Reg { subreg_def: result.subreg_def, ..Reg::UNKNOWN },
         }
-        relink(&mut result, width, op, other, self.setting.options.privileges.bpf, src == Operand::Reg(dst));
+        let links = fits && self.setting.options.privileges.bpf && src != Operand::Reg(dst);
+        relink(&mut result, width, op, other, links);
         self.check_invariants(&mut result, "alu")?;
         *self.state.reg_mut(dst) = result;
         Ok(())
@@ -80,13 +83,13 @@ impl Walk<'_> {
 
     /// `r &= c` and `r |= c` where `r` is 0 or -1, as a sign that was shifted over all bits is: two paths, one for each. That with 0 comes
     /// here again.
-    fn fork_scalar(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg) -> Result<Reg, Fault> {
-        let constant = if width == Width::W32 { other.num.low_constant() } else { other.num.constant() };
-        let is_sign = match width {
-            Width::W32 => (value.num.low.smin, value.num.low.smax) == (-1, 0),
-            Width::W64 => (value.num.wide.smin, value.num.wide.smax) == (-1, 0),
+    fn fork_scalar(&mut self, op: AluOp, dst: Name, value: Reg, other: &Reg) -> Result<Reg, Fault> {
+        let width = match ((value.num.wide.smin, value.num.wide.smax), (value.num.low.smin, value.num.low.smax)) {
+            ((-1, 0), _) => Width::W64,
+            (_, (-1, 0)) => Width::W32,
+            _no_sign => return Ok(value),
         };
-        if !matches!(op, AluOp::And | AluOp::Or) || constant.is_none() || !is_sign {
+        if !matches!(op, AluOp::And | AluOp::Or) || other.num.constant().is_none() {
             return Ok(value);
         }
         let pc = self.pc;
@@ -301,7 +304,7 @@ fn compute(width: Width, alu: AluOp, a: &Scalar64, b: &Scalar64) -> Option<Scala
 }
 
 /// A number with a constant added stays linked to what it was; other results are linked to nothing.
-fn relink(result: &mut Reg, width: Width, op: AluOp, other: &Reg, privileged: bool, to_itself: bool) {
+fn relink(result: &mut Reg, width: Width, op: AluOp, other: &Reg, links: bool) {
     let constant = match width {
         Width::W64 => other.num.constant().map(|value| value as i64),
         Width::W32 => other.num.low_constant().map(|value| i64::from(value as i32)),
@@ -324,7 +327,7 @@ fn relink(result: &mut Reg, width: Width, op: AluOp, other: &Reg, privileged: bo
             _,
         ) => None,
     };
-    match added.filter(|_| privileged && !to_itself && result.id != 0 && result.id & ADD_CONST == 0) {
+    match added.filter(|_| links && result.id != 0 && result.id & ADD_CONST == 0) {
         Some(added) => {
             result.id |= if width == Width::W32 { ADD_CONST_LOW } else { ADD_CONST_WHOLE };
             result.off = added;
