@@ -9,6 +9,7 @@
 pub mod domain;
 mod explore;
 mod fault;
+mod log;
 mod options;
 pub mod prep;
 mod report;
@@ -34,6 +35,13 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
     let mut report = Report { verdict: Verdict::Accept, stats: Stats::default(), log: String::new(), insn_counts: Vec::new() };
     if let Err((at, trail)) = decide(program, target, options, &mut report) {
         report.verdict = at.fault.verdict(at.pc, trail);
+        // What is wrong with a program as a whole is said before any path is followed, or after all.
+        if let (Verdict::Reject(reject), true) = (&report.verdict, options.log_level > 0)
+            && reject.trail.path.is_empty()
+        {
+            report.log.push_str(&reject.why.to_string());
+            report.log.push('\n');
+        }
     }
     report.stats.time = start.elapsed();
     report
@@ -41,9 +49,18 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
 
 fn decide(program: &Program, target: &Target, options: &Options, report: &mut Report) -> Result<(), (At, Trail)> {
     let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Trail::default()))?;
-    let mut functions = 0;
-    let prep = prep::prepare_counting(&setting, &mut functions);
-    report.stats.stack_depth = vec![0; functions];
-    let (prep, attach) = prep.map_err(|at| (at, Trail::default()))?;
-    explore::explore(&setting, &prep, attach.as_ref(), report)
+    let mut early = prep::Early::default();
+    let prep = prep::prepare_counting(&setting, &mut early);
+    report.stats.stack_depth = vec![0; early.functions];
+    let mut log = log::Log::new(options.log_level);
+    if let Some(log) = &mut log {
+        log.functions(&early.starts);
+    }
+    match prep {
+        Ok((prep, attach)) => explore::explore(&setting, &prep, attach.as_ref(), log, report),
+        Err(at) => {
+            report.log = log.map_or_else(String::new, |log| log.text);
+            Err((at, Trail::default()))
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// What it took.
     pub stats: Stats,
-    /// What the kernel would have written, at the level that was asked for.
+    /// What the kernel would have written, at the level that was asked for, but for its lines of statistics. Empty at level 0.
     pub log: String,
     /// How often each slot was processed; empty unless the options ask for it.
     pub insn_counts: Vec<u32>,

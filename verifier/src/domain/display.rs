@@ -8,18 +8,18 @@ use super::{Scalar64, Tnum};
 const DECIMAL: u64 = u16::MAX as u64;
 const SIGNED_DECIMAL: std::ops::RangeInclusive<i64> = i16::MIN as i64..=i16::MAX as i64;
 
-fn unsigned(value: u64) -> String {
+pub(crate) fn log_unsigned(value: u64) -> String {
     if value <= DECIMAL { value.to_string() } else { format!("{value:#x}") }
 }
 
-fn signed(value: i64) -> String {
+pub(crate) fn log_signed(value: i64) -> String {
     if SIGNED_DECIMAL.contains(&value) { value.to_string() } else { format!("{value:#x}") }
 }
 
 impl fmt::Display for Tnum<64> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.constant() {
-            Some(value) => f.write_str(&unsigned(value)),
+            Some(value) => f.write_str(&log_unsigned(value)),
             None => write!(f, "({:#x}; {:#x})", self.value(), self.mask()),
         }
     }
@@ -55,12 +55,9 @@ impl Bound {
     }
 }
 
-/// A constant, or `scalar(smin=..,umax=..,var_off=(..; ..))`. Equal bounds stand together.
-impl fmt::Display for Scalar64 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(value) = self.constant() {
-            return f.write_str(&signed(value as i64));
-        }
+impl Scalar64 {
+    /// What is known of a number that is not known: bounds, equal ones together, and bits.
+    pub(crate) fn log_parts(&self) -> Vec<String> {
         let (wide, low) = (&self.wide, &self.low);
         let mut bounds = [
             Bound::signed("smin", wide.smin, i64::MIN),
@@ -86,12 +83,22 @@ impl fmt::Display for Scalar64 {
                     text += &format!("{}=", other.name);
                 }
             }
-            parts.push(text + &if bounds[at].signed { signed(value as i64) } else { unsigned(value) });
+            parts.push(text + &if bounds[at].signed { log_signed(value as i64) } else { log_unsigned(value) });
         }
         if self.bits != Tnum::UNKNOWN {
             parts.push(format!("var_off={}", self.bits));
         }
-        write!(f, "scalar({})", parts.join(","))
+        parts
+    }
+}
+
+/// A constant, or `scalar(smin=..,umax=..,var_off=(..; ..))`.
+impl fmt::Display for Scalar64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.constant() {
+            Some(value) => f.write_str(&log_signed(value as i64)),
+            None => write!(f, "scalar({})", self.log_parts().join(",")),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod tnum;
 
 pub use alu::Op;
 pub use branch::Cond;
+pub(crate) use display::{log_signed, log_unsigned};
 pub use range::Range;
 pub use scalar::{Scalar, Scalar64};
 pub use tnum::Tnum;

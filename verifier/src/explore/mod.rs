@@ -20,6 +20,7 @@ use skep_isa::{Callee, Insn, Slot};
 use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
 
 use crate::fault::{At, Fault};
+use crate::log::Log;
 use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
@@ -30,6 +31,7 @@ use crate::types::kfunc_args;
 use crate::why::{Flow, Form};
 
 use live::StackLive;
+use precise::Teller;
 pub(crate) use precise::{Masks, fetched};
 use scc::Loops;
 use store::Store;
@@ -40,6 +42,8 @@ struct Pending {
     state: State,
     pc: usize,
     prev: i64,
+    /// Where the log ended.
+    mark: usize,
 }
 
 /// Counts, as the kernel has them.
@@ -102,6 +106,8 @@ pub(crate) struct Walk<'a> {
     insn_counts: Vec<u32>,
     /// The last step of the history is that of the current instruction.
     step_open: bool,
+    /// What the kernel would have written, if that is asked for.
+    pub(crate) log: Option<Box<Log>>,
 }
 
 /// Follows all paths.
@@ -112,10 +118,19 @@ pub(crate) fn explore<'a>(
     setting: &'a Setting<'a>,
     prep: &'a Prep,
     attach: Option<&'a Attach<'a>>,
+    log: Option<Box<Log>>,
     report: &mut Report,
 ) -> Result<(), (At, Trail)> {
     let mut walk = Walk::new(setting, prep, attach);
+    walk.log = log;
+    if let Some(log) = &mut walk.log {
+        log.program(setting, prep);
+    }
     let result = walk.all();
+    if let (Some(log), Err(Fault::Refused(why))) = (&mut walk.log, &result) {
+        log.refused(&why.to_string());
+    }
+    report.log = walk.log.take().map_or_else(String::new, |log| log.text);
     let (counts, stats) = (&walk.counts, &mut report.stats);
     stats.insns_processed = counts.insns;
     stats.total_states = counts.total_states;
@@ -158,6 +173,7 @@ impl<'a> Walk<'a> {
             ids: 0,
             insn_counts: if setting.options.count_insns { vec![0; prep.code.len()] } else { Vec::new() },
             step_open: false,
+            log: None,
         }
     }
 
@@ -213,8 +229,20 @@ impl<'a> Walk<'a> {
         self.store = Store::new(self.prep.code.len());
         self.loops = Loops::default();
         self.live.forget_current();
+        let name = &self.prep.subprogs[subprog].name;
+        if let Some(log) = &mut self.log {
+            log.touch_all();
+            log.moved = false;
+            if subprog > 0 {
+                log.say(&format!("Validating {name}() func#{subprog}..."));
+            }
+        }
         self.enter_function(subprog)?;
-        self.paths()
+        self.paths()?;
+        if let Some(log) = self.log.as_mut().filter(|_| subprog > 0) {
+            log.say(&format!("Func#{subprog} ('{name}') is safe for any args that match its prototype"));
+        }
+        Ok(())
     }
 
     fn paths(&mut self) -> Result<(), Fault> {
@@ -225,8 +253,18 @@ impl<'a> Walk<'a> {
             }
             self.end_path()?;
             self.live.update(self.prep, &self.state);
-            let Some(pending) = self.pending.pop() else { return Ok(()) };
+            let Some(pending) = self.pending.pop() else {
+                if let Some(log) = &mut self.log {
+                    log.take_back(0);
+                }
+                return Ok(());
+            };
             (self.state, self.pc, self.prev) = (pending.state, pending.pc, pending.prev);
+            if let Some(log) = &mut self.log {
+                log.take_back(pending.mark);
+                log.touch_all();
+                log.moved = true;
+            }
         }
     }
 
@@ -252,10 +290,16 @@ impl<'a> Walk<'a> {
         }
         let marks = self.prep.marks[pc];
         if marks.prune && self.visited()? {
+            if let Some(log) = &mut self.log {
+                log.safe(&self.state, pc);
+            }
             return Ok(true);
         }
         if marks.jump {
             self.push_history(|_| {});
+        }
+        if let (Some(log), Slot::Insn(insn)) = (&mut self.log, slot) {
+            log.instruction(self.setting, &self.state, pc, insn);
         }
         self.prev = pc as i64;
         self.live.begin(self.prep, &self.state, pc);
@@ -265,7 +309,7 @@ impl<'a> Walk<'a> {
             Slot::Refused(error) => return Err(Form::Refused(*error).into()),
         };
         self.notes[pc].seen = true;
-        let next = self.step(insn)?;
+        let next = if self.log.is_some() { self.logged_step(insn)? } else { self.step(insn)? };
         self.live.commit(self.prep);
         match next {
             Next::At(pc) => {
@@ -274,6 +318,32 @@ impl<'a> Walk<'a> {
             }
             Next::End => Ok(true),
         }
+    }
+
+    /// An instruction, and what the log says of it.
+    fn logged_step(&mut self, insn: Insn) -> Result<Next, Fault> {
+        let (before, waiting, pc) = (self.state.clone(), self.pending.len(), self.pc);
+        let next = self.step(insn);
+        let Some(log) = &mut self.log else { return next };
+        log.touch(&insn, &before, &self.state);
+        if let Ok(next) = &next {
+            // A function that is called, or may be called later, begins with all its registers.
+            let begins =
+                |state: &State| state.depth() > before.depth() || state.frames[0].async_entry > before.frames[0].async_entry;
+            if begins(&self.state) || self.pending.get(waiting).is_some_and(|pending| begins(&pending.state)) {
+                log.touch_all();
+            }
+            let depth = self.state.depth();
+            match (insn, next) {
+                (Insn::JumpIf { .. }, _) => log.state(self.setting, &self.state, pc),
+                (Insn::Call(Callee::Local(_)), Next::At(_)) if depth > before.depth() => {
+                    log.frame(self.setting, &self.state, depth - 1, "caller:\n");
+                    log.frame(self.setting, &self.state, depth, "callee:\n");
+                }
+                (_, _) => {} // nothing else shows a state at once
+            }
+        }
+        next
     }
 
     /// A new id.
@@ -331,7 +401,8 @@ impl<'a> Walk<'a> {
     }
 
     fn push_pending(&mut self, state: State, pc: usize, prev: i64) -> Result<&mut State, Fault> {
-        self.pending.push(Pending { state, pc, prev });
+        let mark = self.log.as_ref().map_or(0, |log| log.mark());
+        self.pending.push(Pending { state, pc, prev, mark });
         let waiting = self.pending.len();
         if waiting > MAX_PENDING_BRANCHES as usize {
             return Err(Flow::TooManyJumps(waiting).into());
@@ -351,7 +422,8 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         self.work += 1;
-        precise::mark(self.prep, &mut self.store, &self.state, masks, &mut false)
+        let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+        precise::mark(teller, &mut self.store, &self.state, masks, &mut false)
     }
 
     /// The current instruction reads slots of the stack of a frame.

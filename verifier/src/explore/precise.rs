@@ -9,7 +9,9 @@ use skep_linux::helper;
 use skep_linux::helpers::Leave;
 
 use crate::fault::Fault;
+use crate::log::{self, Log};
 use crate::prep::Prep;
+use crate::setting::Setting;
 use crate::state::{Linked, NO_CALLSITE, Place, State, StateId, Step};
 
 use super::store::Store;
@@ -127,24 +129,50 @@ enum Back {
     Bug(&'static str),
 }
 
+/// What a walk back looks at, and where it is told of.
+pub(super) struct Teller<'a> {
+    pub(super) setting: &'a Setting<'a>,
+    pub(super) prep: &'a Prep,
+    pub(super) log: Option<&'a mut Log>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, text: impl FnOnce(&Setting<'_>) -> String) {
+        if let Some(log) = &mut self.log {
+            let setting = self.setting;
+            log.detail(|| text(setting));
+        }
+    }
+}
+
 /// Marks in kept states all that the masks of `start` were made of. `changed` tells whether a mark is new.
-pub(super) fn mark(prep: &Prep, store: &mut Store, start: &State, mut masks: Masks, changed: &mut bool) -> Result<(), Fault> {
+pub(super) fn mark(
+    mut teller: Teller<'_>,
+    store: &mut Store,
+    start: &State,
+    mut masks: Masks,
+    changed: &mut bool,
+) -> Result<(), Fault> {
     if masks.is_empty() {
         return Ok(());
     }
+    let teller = &mut teller;
     let mut at: Option<StateId> = None;
     let (mut last, mut first) = (i64::from(start.pc), start.first_pc);
     let mut after: i64 = -1;
     let mut skip = true;
     loop {
+        let frame = masks.frame;
+        teller.tell(|_| format!("mark_precise: frame{frame}: last_idx {last} first_idx {first} subseq_idx {after} "));
         if last < 0 {
             return mark_entry(store, start, at, &masks, changed);
         }
         let state = at.map_or(start, |id| &store.get(id).state);
-        match walk(prep, state, (last as usize, first), &mut after, &mut skip, &mut masks) {
+        match walk(teller, state, (last as usize, first), &mut after, &mut skip, &mut masks) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(Back::Lost) => {
+                tell_lost(teller, start);
                 mark_all(store, start);
                 return Ok(());
             }
@@ -155,6 +183,7 @@ pub(super) fn mark(prep: &Prep, store: &mut Store, start: &State, mut masks: Mas
             return Err(Fault::bug("backtracking is in a frame that is not there"));
         }
         mark_in(&mut store.get_mut(parent).state, &mut masks, changed);
+        tell_parent(teller, &store.get(parent).state, &masks);
         if masks.is_empty() {
             return Ok(());
         }
@@ -163,8 +192,49 @@ pub(super) fn mark(prep: &Prep, store: &mut Store, start: &State, mut masks: Mas
         (last, first) = (i64::from(state.last_pc), state.first_pc);
         at = Some(parent);
     }
+    tell_lost(teller, start);
     mark_all(store, start);
     Ok(())
+}
+
+fn tell_lost(teller: &mut Teller<'_>, start: &State) {
+    let frame = start.depth();
+    teller.tell(|_| format!("mark_precise: frame{frame}: falling back to forcing all scalars precise"));
+}
+
+fn tell_parent(teller: &mut Teller<'_>, parent: &State, masks: &Masks) {
+    for frame in (0..=masks.frame).rev() {
+        teller.tell(|setting| {
+            let (regs, slots) = (reg_names(masks.regs[frame]), slot_names(masks.slots[frame], ""));
+            let state = log::frame(setting, parent, frame);
+            format!("mark_precise: frame{frame}: parent state regs={regs} stack={slots}: {state}")
+        });
+    }
+}
+
+/// `r1,r2`.
+fn reg_names(mask: u16) -> String {
+    let names: Vec<String> = (0..16).filter(|number| mask & 1 << number != 0).map(|number| format!("r{number}")).collect();
+    names.join(",")
+}
+
+/// `-8,-16`, each behind the prefix.
+fn slot_names(mask: u64, prefix: &str) -> String {
+    let names: Vec<String> =
+        (0..64).filter(|spi| mask & 1 << spi != 0).map(|spi: i64| format!("{prefix}{}", -8 * (spi + 1))).collect();
+    names.join(",")
+}
+
+/// What a kept state passes on to the paths that end at it.
+pub(super) fn tell_passed(log: Option<&mut Log>, masks: &Masks) {
+    let Some(log) = log else { return };
+    for frame in (0..=masks.frame).rev() {
+        let parts = [reg_names(masks.regs[frame]), slot_names(masks.slots[frame], "fp")];
+        let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        if !parts.is_empty() {
+            log.detail(|| format!("frame {frame}: propagating {}", parts.join(",")));
+        }
+    }
 }
 
 /// At the entry of a global function: its arguments are what they are.
@@ -186,13 +256,14 @@ fn mark_entry(store: &mut Store, start: &State, at: Option<StateId>, masks: &Mas
 
 /// Walks back over one state; `true` if nothing is left to find.
 fn walk(
-    prep: &Prep,
+    teller: &mut Teller<'_>,
     state: &State,
     (last, first): (usize, u32),
     after: &mut i64,
     skip: &mut bool,
     masks: &mut Masks,
 ) -> Result<bool, Back> {
+    let prep = teller.prep;
     let mut pc = last;
     let mut history = state.history.len();
     loop {
@@ -200,6 +271,16 @@ fn walk(
             *skip = false;
         } else {
             let step = history.checked_sub(1).map(|index| &state.history[index]).filter(|step| step.pc as usize == pc);
+            if let Some(insn) = prep.code.insn(pc) {
+                let (frame, regs, slots) = (masks.frame, masks.regs[masks.frame], masks.slots[masks.frame]);
+                teller.tell(|setting| {
+                    let (regs, slots) = (reg_names(regs), slot_names(slots, ""));
+                    format!(
+                        "mark_precise: frame{frame}: regs={regs} stack={slots} before {pc}: {}",
+                        log::text(&insn, pc, setting)
+                    )
+                });
+            }
             back(prep, pc, *after, step, masks)?;
         }
         if masks.is_empty() {

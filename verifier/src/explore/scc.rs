@@ -26,6 +26,13 @@ fn chain(prep: &Prep, state: &State) -> Option<Chain> {
     None
 }
 
+/// The chain of calls to the outermost loop that the state is in, and the loop: `(12,3)`.
+pub(super) fn chain_text(prep: &Prep, state: &State) -> String {
+    let Some(Chain { callsites, scc }) = chain(prep, state) else { return String::new() };
+    let calls: String = callsites.iter().map(|callsite| format!("{callsite},")).collect();
+    format!("({calls}{scc})")
+}
+
 #[derive(Debug)]
 struct Visit {
     chain: Chain,
@@ -48,12 +55,19 @@ impl Loops {
         self.visits.iter_mut().find(|visit| visit.chain == *chain)
     }
 
-    /// A state is kept: if it is in a loop that no path has entered, it entered it.
-    pub(super) fn enter(&mut self, prep: &Prep, state: &State, id: StateId) {
-        let Some(chain) = chain(prep, state) else { return };
+    /// A state is kept: if it is in a loop that no path has entered, it entered it, and the answer is `true`.
+    pub(super) fn enter(&mut self, prep: &Prep, state: &State, id: StateId) -> bool {
+        let Some(chain) = chain(prep, state) else { return false };
         match self.find(&chain) {
-            Some(visit) => visit.entry = visit.entry.or(Some(id)),
-            None => self.visits.push(Visit { chain, entry: Some(id), backedges: Vec::new() }),
+            Some(visit) => {
+                let enters = visit.entry.is_none();
+                visit.entry = visit.entry.or(Some(id));
+                enters
+            }
+            None => {
+                self.visits.push(Visit { chain, entry: Some(id), backedges: Vec::new() });
+                true
+            }
         }
     }
 

@@ -8,7 +8,8 @@ use crate::why::Flow;
 
 use super::Walk;
 use super::equal::{self, Compare, Ids, Level};
-use super::precise::{self, Masks};
+use super::precise::{self, Masks, Teller};
+use super::scc;
 
 /// Jumps, and instructions, after which a state is worth keeping.
 const FEW_JUMPS: u32 = 2;
@@ -86,7 +87,7 @@ impl Walk<'_> {
         self.compare(level).states(&self.store.get(id).state, &self.state)
     }
 
-    fn look(&self, id: StateId) -> Result<Look, Fault> {
+    fn look(&mut self, id: StateId) -> Result<Look, Fault> {
         let (pc, marks) = (self.pc, self.prep.marks[self.pc]);
         let old = &self.store.get(id).state;
         if old.pc as usize != pc {
@@ -116,6 +117,9 @@ impl Walk<'_> {
             && old.may_goto_depth == self.state.may_goto_depth
             && old.callback_unroll_depth == self.state.callback_unroll_depth
         {
+            if let Some(log) = &mut self.log {
+                log.endless(self.setting, &self.state, &self.store.get(id).state);
+            }
             return Err(Flow::InfiniteLoop(pc).into());
         }
         Ok(Look::MissInLoop)
@@ -138,7 +142,9 @@ impl Walk<'_> {
             self.push_history(|_| {});
         }
         let masks = Masks::precise_in(&self.store.get(id).state);
-        precise::mark(self.prep, &mut self.store, &self.state, masks, &mut false)?;
+        precise::tell_passed(self.log.as_deref_mut(), &masks);
+        let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+        precise::mark(teller, &mut self.store, &self.state, masks, &mut false)?;
         if in_loop {
             let mut backedge = self.state.clone();
             backedge.equal_to = Some(id);
@@ -146,6 +152,7 @@ impl Walk<'_> {
             if !self.loops.add_backedge(self.prep, &self.store.get(id).state, backedge) {
                 return Err(Fault::bug("a path comes round in no loop"));
             }
+            self.tell_loop("backedge", id);
             self.update_peak();
         }
         Ok(())
@@ -172,11 +179,20 @@ impl Walk<'_> {
         kept.pc = self.pc as u32;
         let id = self.store.add(bucket, kept);
         self.update_peak();
-        self.loops.enter(self.prep, &self.store.get(id).state, id);
+        if self.loops.enter(self.prep, &self.store.get(id).state, id) {
+            self.tell_loop("enter", id);
+        }
         self.state.parent = Some(id);
         self.state.first_pc = self.pc as u32;
         self.state.dfs_depth += 1;
         self.state.history.clear();
+    }
+
+    fn tell_loop(&mut self, what: &str, id: StateId) {
+        let (prep, state) = (self.prep, &self.store.get(id).state);
+        if let Some(log) = &mut self.log {
+            log.detail(|| format!("SCC {what} {}", scc::chain_text(prep, state)));
+        }
     }
 
     /// Forgets what is not live in kept states of this slot whose paths are all at their end.
@@ -212,6 +228,7 @@ impl Walk<'_> {
             }
             let parent = state.parent;
             if let Some(backedges) = self.loops.exit(self.prep, &self.store.get(id).state, id) {
+                self.tell_loop("exit", id);
                 self.update_peak();
                 self.finish_loop(backedges)?;
             }
@@ -236,7 +253,9 @@ impl Walk<'_> {
                 self.work += 1;
                 let equal = backedge.equal_to.ok_or_else(|| Fault::bug("a path that comes round to nothing"))?;
                 let masks = Masks::precise_in(&self.store.get(equal).state);
-                precise::mark(self.prep, &mut self.store, backedge, masks, &mut changed)?;
+                precise::tell_passed(self.log.as_deref_mut(), &masks);
+                let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+                precise::mark(teller, &mut self.store, backedge, masks, &mut changed)?;
             }
             if !changed {
                 break;

@@ -137,15 +137,24 @@ pub struct Marks {
 /// # Errors
 /// The first thing that the kernel would refuse.
 pub fn prepare(setting: &Setting<'_>) -> Result<Prep, At> {
-    prepare_counting(setting, &mut 0).map(|(prep, _)| prep)
+    prepare_counting(setting, &mut Early::default()).map(|(prep, _)| prep)
 }
 
-/// As [`prepare`], with what the program is attached to; where it fails, `functions` is how many functions had been found by then.
-pub(crate) fn prepare_counting<'a>(setting: &Setting<'a>, functions: &mut usize) -> Result<(Prep, Option<Attach<'a>>), At> {
+/// What is known of a program that is refused early.
+#[derive(Debug, Default)]
+pub(crate) struct Early {
+    /// How many functions had been found by then.
+    pub(crate) functions: usize,
+    /// Where functions begin; empty unless all were found.
+    pub(crate) starts: Vec<usize>,
+}
+
+/// As [`prepare`], with what the program is attached to; `early` is for when it fails.
+pub(crate) fn prepare_counting<'a>(setting: &Setting<'a>, early: &mut Early) -> Result<(Prep, Option<Attach<'a>>), At> {
     let program = setting.program;
     check_length(setting)?;
     infos::check_records(program)?;
-    let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting, functions)?;
+    let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting, early)?;
     subprogs::check(&program.insns, &mut subprogs)?;
     infos::check_funcs(program, &subprogs)?;
     infos::check_lines(program, &subprogs)?;

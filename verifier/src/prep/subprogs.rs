@@ -6,7 +6,7 @@ use skep_linux::limits;
 
 use super::calls::Kfuncs;
 use super::raw::{Step, class, code};
-use super::{Subprog, infos};
+use super::{Early, Subprog, infos};
 use crate::fault::At;
 use crate::setting::Setting;
 use crate::why::Form;
@@ -21,12 +21,13 @@ pub(super) struct Found {
     pub(super) exception_callback: Option<usize>,
 }
 
-/// Finds functions and kernel functions. `count` is how many functions there are, or were when something was refused.
-pub(super) fn find(setting: &Setting<'_>, count: &mut usize) -> Result<Found, At> {
+/// Finds functions and kernel functions.
+pub(super) fn find(setting: &Setting<'_>, early: &mut Early) -> Result<Found, At> {
     let mut starts = Starts { at: vec![0], len: setting.program.insns.len() };
     let found = look(setting, &mut starts);
-    *count = starts.at.len();
+    early.functions = starts.at.len();
     let (kfuncs, callback) = found?;
+    early.starts.clone_from(&starts.at);
     let subprogs = describe(setting, &starts.at);
     let exception_callback = callback.and_then(|start| starts.at.binary_search(&start).ok());
     Ok(Found { subprogs, kfuncs, exception_callback })

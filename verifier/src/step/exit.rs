@@ -74,10 +74,17 @@ impl Walk<'_> {
             self.mark_precise(Name::R0)?;
             check_range(&r0, range, false, "At callback return", "R0")?;
         }
+        let before = self.log.is_some().then(|| self.state.clone());
         self.state.frames.pop();
+        let to = if in_callback { callsite } else { callsite + 1 };
         if !in_callback {
             *self.state.reg_mut(Name::R0) = r0;
-            return Ok(Next::At(callsite + 1));
+        }
+        if let (Some(log), Some(before)) = (&mut self.log, before) {
+            log.returns(self.setting, &before, &self.state, to);
+        }
+        if !in_callback {
+            return Ok(Next::At(to));
         }
         if let Some(round) = self.previous_round(callsite, self.state.dfs_depth) {
             self.widen_current(round);

@@ -57,6 +57,10 @@ impl Walk<'_> {
         if let Some(why) = refused {
             return Err(Call::GlobalArgs { why, subprog, name: func.name.clone() }.into());
         }
+        if let Some(log) = &mut self.log {
+            let name = &self.prep.subprogs[subprog].name;
+            log.say(&format!("Func#{subprog} ('{name}') is global and assumed valid."));
+        }
         if changes_packet {
             self.forget_packet();
         }
@@ -154,6 +158,7 @@ impl Walk<'_> {
         if subprog == 0 {
             *self.state.reg_mut(Name::R1) = Reg::pointer(Kind::Ctx);
             self.hold_arguments();
+            self.log_own_types();
             return Ok(());
         }
         let signature = self.signature_of(subprog)?;
@@ -166,6 +171,15 @@ impl Walk<'_> {
             *self.state.reg_mut(*name) = self.given(*arg);
         }
         Ok(())
+    }
+
+    /// What the log says of the types that the program itself has: they refuse nothing.
+    fn log_own_types(&mut self) {
+        let Some(func) = self.setting.program.funcs.first().filter(|_| self.log.is_some()) else { return };
+        let found = signature(self.setting, TypeId(func.type_id), 0, func.global);
+        if let (Err(Fault::Refused(why)), Some(log)) = (found, &mut self.log) {
+            log.say(&why.to_string());
+        }
     }
 
     /// What a function may count on of an argument.

@@ -29,6 +29,10 @@ impl Walk<'_> {
             let most = self.state.reg(rounds).num.wide.umax;
             if u64::from(self.state.frame().callback_depth) >= most {
                 self.state.frame_mut().callback_depth = 0;
+                let frame = self.state.depth();
+                if let Some(log) = &mut self.log {
+                    log.detail(|| format!("frame{frame} bpf_loop iteration limit reached"));
+                }
                 return Ok(());
             }
         }

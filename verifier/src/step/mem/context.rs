@@ -35,7 +35,11 @@ impl Walk<'_> {
     fn access_argument(&mut self, access: &Access) -> Result<(), Fault> {
         let attach = self.attach.ok_or_else(|| Fault::bug("a program that is attached to nothing"))?;
         let way = if access.does.writes() { Way::Write } else { Way::Read };
-        let Loaded { arg, index, .. } = argument(self.setting, attach, access.off, access.size.bytes(), way)?;
+        let found = argument(self.setting, attach, access.off, access.size.bytes(), way)?;
+        if let (Some(log), Some(text)) = (&mut self.log, found.logged(attach)) {
+            log.say(&text.to_string());
+        }
+        let Loaded { arg, index, .. } = found;
         let held = self.arg_refs.iter().find(|(number, _)| *number == index).map(|(_, id)| *id);
         let value = match arg {
             Arg::Scalar => Reg::UNKNOWN,
