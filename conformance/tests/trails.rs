@@ -4,23 +4,26 @@ mod common;
 
 use skep_conformance::corpus::{Corpus, Set};
 use skep_conformance::verdicts::ask;
-use skep_isa::{Callee, Code, Insn};
+use skep_isa::{AluOp, Callee, Code, Insn};
 use skep_verifier::{Options, Verdict};
 
-/// Whether an instruction may be followed by the one in slot `to`. A call may run any function of the program, a callback, and an exit goes
-/// back behind a call.
+/// Whether an instruction may be followed by the one in slot `to`. A call may run any function of the program, a callback, and an exit (or a
+/// tail call, or a load of packet bytes) goes back behind a call.
 fn may_follow(code: &Code, starts: &[usize], from: usize, to: usize) -> bool {
     let Some(insn) = code.insn(from) else { return false };
     let next = from + insn.slots();
     let target = code.target(from).ok().flatten();
+    // Behind a call: an exit, and what may end a function without one.
+    let back = || (0..code.len()).any(|call| matches!(code.insn(call), Some(Insn::Call(_))) && (to == call + 1 || to == call));
     match insn {
         Insn::Jump { .. } => Some(to) == target,
         Insn::JumpIf { .. } | Insn::MayGoto { .. } => to == next || Some(to) == target,
         Insn::Call(Callee::Local(_)) => to == next || Some(to) == target,
-        Insn::Call(_) => to == next || to == from || starts.contains(&to),
-        Insn::Exit => {
-            (0..code.len()).any(|call| matches!(code.insn(call), Some(Insn::Call(_))) && (to == call + 1 || to == call))
-        }
+        Insn::Call(_) => to == next || starts.contains(&to) || back(),
+        Insn::Exit => back(),
+        Insn::LoadPacket { .. } => to == next || back(),
+        // A sign that is masked forks, and one way comes here again.
+        Insn::Alu { op: AluOp::And | AluOp::Or, .. } => to == next || to == from,
         _ => to == next,
     }
 }
