@@ -4,6 +4,7 @@
 
 mod common;
 
+use skep::Target;
 use skep_conformance::corpus::{Corpus, Set};
 use skep_conformance::verdicts::ask;
 use skep_conformance::{corpus::Load, parallel};
@@ -38,8 +39,8 @@ fn lines(log: &str) -> Vec<String> {
 }
 
 /// The kernel's log of a program, where its verifier was asked.
-fn theirs(program: &Program) -> Option<String> {
-    match Loaded::create(program, LogLevel::States) {
+fn theirs(program: &Program, level: LogLevel) -> Option<String> {
+    match Loaded::create(program, level) {
         Ok(loaded) => Some(loaded.log),
         Err(error) if error.by_verifier() => match error {
             LoadError::Refused { log, .. } => Some(log),
@@ -48,6 +49,9 @@ fn theirs(program: &Program) -> Option<String> {
         Err(_) => None,
     }
 }
+
+/// How a level is called here and there, and how many logs are equal: this number goes up.
+const LEVELS: [(u8, LogLevel, usize); 2] = [(1, LogLevel::Path, 1833), (2, LogLevel::States, 1831)];
 
 #[test]
 fn logs_are_the_kernels() {
@@ -62,42 +66,54 @@ fn logs_are_the_kernels() {
     let Some(types) = host.btf().cloned() else { return println!("skipped: needs /sys/kernel/btf/vmlinux") };
     let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
     let only = std::env::var("SKEP_LOGS_ONLY").unwrap_or_default();
-    let show: usize = std::env::var("SKEP_LOGS_SHOW").ok().map_or(5, |text| text.parse().unwrap());
-    let (mut programs, mut same, mut all, mut equal) = (0, 0, 0, 0);
+    let mut loads: Vec<Load> = Vec::new();
     for set in Set::ALL {
-        let loads: Vec<Load> = corpus.loads(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}"))).collect();
-        let loads: Vec<Load> = loads.into_iter().filter(|load| load.id.contains(&only)).collect();
+        loads.extend(corpus.loads(set).unwrap().map(|line| line.unwrap_or_else(|error| panic!("{error}"))));
+    }
+    loads.retain(|load| load.id.contains(&only));
+    for (level, theirs, floor) in LEVELS {
         let work = |index: usize| {
             let program = loads[index].retarget(corpus.vmlinux(), &types).ok()?;
-            let quick = ask(&program, &host, &Options::default());
-            if quick.stats.insns_processed > LONG || matches!(quick.verdict, Verdict::Undecided(_)) {
-                return None;
-            }
-            let theirs = lines(&theirs(&program)?);
-            let ours = lines(&ask(&program, &host, &Options { log_level: 2, ..Options::default() }).log);
-            Some((ours, theirs))
+            both(&program, &host, level, theirs)
         };
+        let (mut programs, mut same, mut all, mut equal) = (0, 0, 0, 0);
         parallel::ordered(loads.len(), parallel::cores(), work, |index, logs| {
             let Some((ours, theirs)) = logs else { return Ok::<_, ()>(()) };
             programs += 1;
             all += theirs.len();
             equal += ours.iter().zip(&theirs).filter(|(ours, theirs)| ours == theirs).count();
-            if ours == theirs {
-                same += 1;
-            } else if programs - same <= show {
-                let at = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
-                let line = |lines: &[String]| lines.iter().skip(at).take(2).cloned().collect::<Vec<_>>().join("\n         ");
-                println!("{}: line {at}\n  linux: {}\n  skep:  {}", loads[index].id, line(&theirs), line(&ours));
+            same += usize::from(ours == theirs);
+            if ours != theirs && programs - same <= shown() {
+                show(&loads[index].id, &ours, &theirs);
             }
             Ok(())
         })
         .unwrap();
-    }
-    println!("{same} of {programs} logs are equal; {equal} of {all} lines");
-    if only.is_empty() {
-        assert!(same >= FLOOR, "{same} logs are equal, and {FLOOR} were before");
+        println!("level {level}: {same} of {programs} logs are equal; {equal} of {all} lines");
+        if only.is_empty() {
+            assert!(same >= floor, "level {level}: {same} logs are equal, and {floor} were before");
+        }
     }
 }
 
-/// Logs that are equal: this number goes up.
-const FLOOR: usize = 1650;
+fn shown() -> usize {
+    std::env::var("SKEP_LOGS_SHOW").ok().map_or(5, |text| text.parse().unwrap())
+}
+
+/// Both logs of a program, where it is decided, and not after too long.
+fn both(program: &Program, host: &Target, level: u8, theirs: LogLevel) -> Option<(Vec<String>, Vec<String>)> {
+    let quick = ask(program, host, &Options::default());
+    if quick.stats.insns_processed > LONG || matches!(quick.verdict, Verdict::Undecided(_)) {
+        return None;
+    }
+    let theirs = lines(&self::theirs(program, theirs)?);
+    let ours = lines(&ask(program, host, &Options { log_level: level, ..Options::default() }).log);
+    Some((ours, theirs))
+}
+
+/// Where two logs part.
+fn show(id: &str, ours: &[String], theirs: &[String]) {
+    let at = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+    let from = |lines: &[String]| lines.iter().skip(at).take(2).cloned().collect::<Vec<_>>().join("\n         ");
+    println!("{id}: line {at}\n  linux: {}\n  skep:  {}", from(theirs), from(ours));
+}

@@ -29,7 +29,8 @@ fn chain(prep: &Prep, state: &State) -> Option<Chain> {
 /// The chain of calls to the outermost loop that the state is in, and the loop: `(12,3)`.
 pub(super) fn chain_text(prep: &Prep, state: &State) -> String {
     let Some(Chain { callsites, scc }) = chain(prep, state) else { return String::new() };
-    let calls: String = callsites.iter().map(|callsite| format!("{callsite},")).collect();
+    // A call in the first slot ends the list, as the kernel keeps it.
+    let calls: String = callsites.iter().take_while(|callsite| **callsite != 0).map(|callsite| format!("{callsite},")).collect();
     format!("({calls}{scc})")
 }
 

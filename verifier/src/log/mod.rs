@@ -181,7 +181,6 @@ impl Log {
     pub(crate) fn returns(&mut self, setting: &Setting<'_>, before: &State, after: &State, to: usize) {
         self.frame(setting, before, before.depth(), "returning from callee:\n");
         self.frame(setting, after, after.depth(), &format!("to caller at {to}:\n"));
-        self.moved = true;
     }
 
     /// A loop comes round to a state that was there before.
@@ -225,7 +224,9 @@ impl Log {
         if let Some((base, off, size)) = place(insn) {
             self.touch_place(before, &old.regs[base.index()], off, size);
         }
-        if let Insn::Call(Callee::Helper(_) | Callee::Kfunc { .. }) = insn {
+        if let Insn::Call(Callee::Helper(_) | Callee::Kfunc { .. } | Callee::Local(_)) = insn
+            && after.depth() == before.depth()
+        {
             for reg in &old.regs[1..=5] {
                 self.touch_object(reg, before);
             }
@@ -256,6 +257,14 @@ impl Log {
             if loads && frame.stack.slot(slot_of(off)).bytes[byte_of(off)] != Byte::Zero {
                 break;
             }
+        }
+    }
+
+    /// The slots that a call fills.
+    pub(crate) fn touch_filled(&mut self, base: &Reg, bytes: i64) {
+        let Some(first) = base.fixed_offset() else { return };
+        for off in (first..first.saturating_add(bytes)).filter(|off| (-512..0).contains(off)) {
+            self.slots |= 1 << slot_of(off as i32);
         }
     }
 

@@ -17,7 +17,11 @@ impl Walk<'_> {
         let nested = self.state.depth() > 0;
         self.check_nothing_held(!nested, false, "BPF_EXIT instruction in main prog")?;
         if nested {
-            return self.leave_frame();
+            let next = self.leave_frame()?;
+            if let Some(log) = &mut self.log {
+                log.moved = true;
+            }
+            return Ok(next);
         }
         self.check_return(Name::R0)?;
         Ok(Next::End)

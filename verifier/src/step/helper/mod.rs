@@ -91,6 +91,9 @@ impl Walk<'_> {
     /// The call writes what it filled, byte by byte.
     fn fill_stack(&mut self, called: &Called) -> Result<(), Fault> {
         let Some((base, bytes)) = called.fills else { return Ok(()) };
+        if let Some(log) = &mut self.log {
+            log.touch_filled(self.state.reg(base), bytes.into());
+        }
         for off in 0..bytes {
             self.access(&Access { base, off, size: Size::B, does: Does::Write, strict: false })?;
         }
