@@ -44,8 +44,9 @@ impl Followed {
         let mut followed = Followed { visits: Vec::with_capacity(path.len()), callers: vec![None] };
         let mut open = vec![0];
         for (at, slot) in path.iter().copied().enumerate() {
-            let way = path.get(at + 1).map_or(Way::End, |next| way(code, slot, *next));
             let call = open.last().copied().unwrap_or_default();
+            let caller = followed.callers[call].map(|visit| followed.visits[visit].slot);
+            let way = path.get(at + 1).map_or(Way::End, |next| way(code, slot, *next, caller));
             followed.visits.push(Visit { slot, call, way });
             match way {
                 Way::Called => {
@@ -69,14 +70,30 @@ impl Followed {
     }
 }
 
-fn way(code: &Code, slot: usize, next: usize) -> Way {
+/// How the path goes on from a slot to the next, in a function that was called at `caller`.
+fn way(code: &Code, slot: usize, next: usize, caller: Option<usize>) -> Way {
     let Some(insn) = code.insn(slot) else { return Way::Next };
     let straight = next == slot + insn.slots();
     match insn {
         Insn::Exit => Way::Returned,
+        // Bytes of a packet that are not there end the function.
+        Insn::LoadPacket { .. } => {
+            if straight {
+                Way::Next
+            } else {
+                Way::Returned
+            }
+        }
         Insn::Call(Callee::Local(_) | Callee::Helper(_) | Callee::Kfunc { .. } | Callee::Reg(_)) => {
-            // An iterator's step is followed twice, from the same place.
-            if straight || next == slot { Way::Next } else { Way::Called }
+            // An iterator's step is followed twice, from the same place. Tail calls may leave the function.
+            let back = caller.is_some_and(|caller| next == caller + 1);
+            if straight || next == slot {
+                Way::Next
+            } else if back {
+                Way::Returned
+            } else {
+                Way::Called
+            }
         }
         Insn::JumpIf { .. } | Insn::MayGoto { .. } => {
             if straight {
@@ -94,7 +111,6 @@ fn way(code: &Code, slot: usize, next: usize) -> Way {
         | Insn::AddrSpaceCast { .. }
         | Insn::LoadWide { .. }
         | Insn::Load { .. }
-        | Insn::LoadPacket { .. }
         | Insn::Store { .. }
         | Insn::Atomic { .. }
         | Insn::LoadAcquire { .. }
