@@ -159,6 +159,8 @@ pub struct KfuncRow {
     pub takes_css_lock: bool,
     /// Only for programs that are bound to a device, whose driver answers.
     pub device_bound: bool,
+    /// May be called while a lock is held, besides those whose role says so.
+    pub under_lock: bool,
     /// What else the verifier knows of it.
     pub role: Role,
 }
@@ -182,8 +184,13 @@ impl KfuncRow {
             ret_untrusted: false,
             takes_css_lock: false,
             device_bound: false,
+            under_lock: false,
             role: Role::Plain,
         }
+    }
+
+    const fn under_lock(self) -> KfuncRow {
+        KfuncRow { under_lock: true, ..self }
     }
 
     const fn acquire(self) -> KfuncRow {

@@ -81,8 +81,10 @@ fn under_lock(row: &KfuncRow) -> bool {
         | Role::Unlock
         | Role::LockIrqSave
         | Role::UnlockIrqRestore => true,
-        Role::IterNew | Role::IterNext | Role::IterDestroy => row.name.starts_with("bpf_iter_num_"),
-        Role::Plain
+        Role::IterNew
+        | Role::IterNext
+        | Role::IterDestroy
+        | Role::Plain
         | Role::ObjNew
         | Role::ObjDrop
         | Role::PercpuObjNew
@@ -105,7 +107,7 @@ fn under_lock(row: &KfuncRow) -> bool {
         | Role::WqCallback
         | Role::TaskWork
         | Role::Trap
-        | Role::ChangesPacket => false,
+        | Role::ChangesPacket => row.under_lock,
     }
 }
 
