@@ -2,7 +2,8 @@
 //!
 //! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
 //! name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of JSON per program, in the order in
-//! which they end. All CPUs that the process may use take part.
+//! which they end. `SKEP_DIFF_LIMITS=off` gives every program all of its inputs, however long it takes: loops by `may_goto` then take the
+//! kernel minutes. All CPUs that the process may use take part.
 
 mod common;
 
@@ -53,6 +54,11 @@ fn programs_of_the_corpus_do_the_same_in_both() {
     let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
     let mut options = Options::new(skep::host().unwrap());
     options.inputs = Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
+    match std::env::var("SKEP_DIFF_LIMITS").as_deref() {
+        Err(_) => {}
+        Ok("off") => (options.instructions, options.kernel_time) = (u64::MAX, std::time::Duration::MAX),
+        Ok(other) => panic!("SKEP_DIFF_LIMITS may be off, not {other}"),
+    }
     let only = std::env::var("SKEP_DIFF_ONLY").unwrap_or_default();
     let file = std::env::var_os("SKEP_DIFF_REPORT").map(|path| Mutex::new(std::fs::File::create(path).unwrap()));
     let mut programs: Vec<(String, Arc<Object>, Truth)> = Vec::new();
