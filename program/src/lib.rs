@@ -3,15 +3,19 @@
 //! *Invariant*: map indices in the instructions are in range of [`Program::maps`].
 //!
 //! *Start here*: [`Program`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod context_reach;
+mod facts;
 mod map_def;
 pub mod special;
+mod verified;
 
+pub use facts::{Fact, Facts, Through};
 pub use map_def::*;
 pub use skep_linux::SpecialKind;
 pub use special::{Holds, SpecialField, special_fields};
+pub use verified::Verified;
 
 use std::borrow::Cow;
 use std::sync::Arc;
