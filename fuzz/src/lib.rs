@@ -3,7 +3,8 @@
 //!
 //! *Invariant*: a case is a function of subject, seed number and case number, so that each can be made again by itself.
 //!
-//! Random programs ([`programs`]) are put to the verifier and to the kernel's ([`verdicts`]).
+//! Random programs ([`programs`]) and real ones with a few instructions changed ([`mutants`]) are put to the verifier and to the kernel's
+//! ([`verdicts`]); [`hunt`] does so for many.
 //!
 //! *Start here*: [`subject`] names what is tested, [`Driver`] runs cases of it in this process; the binary `mutations` runs them in
 //! processes of their own, which may die.
@@ -11,7 +12,9 @@
 
 pub mod areas;
 mod driver;
+pub mod hunt;
 pub mod insn;
+pub mod mutants;
 pub mod mutate;
 pub mod programs;
 mod seeds;

@@ -1,9 +1,10 @@
 //! One program, two verdicts: skep's and the kernel's.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use skep_kernel::{LoadError, Loaded, LogLevel, Map, MapError};
-use skep_linux::Target;
+use skep_kernel::{LoadError, Loaded, LogLevel, Map, MapError, Types};
+use skep_linux::{Errno, Target};
 use skep_program::Program;
 use skep_verifier::{NotModelled, Options, Verdict, verify};
 
@@ -36,30 +37,39 @@ pub enum Difference {
 }
 
 /// Processed instructions of a program that takes long.
-const LONG: u64 = 4_000;
+pub(crate) const LONG: u64 = 4_000;
 
-/// Where maps and types of the host are kept between programs.
+/// Where maps and types of the host are kept between programs that have the same. Each thread has its own.
 #[derive(Debug)]
 pub struct Judges {
     target: Target,
     maps: Vec<Arc<Map>>,
+    types: RefCell<Types>,
 }
 
 impl Judges {
-    /// The kernel of this host, and skep for it.
+    /// The kernel of this host, and skep for it, for programs with the maps of this one.
     ///
     /// # Errors
     /// A map that the kernel does not make.
-    pub fn new(target: Target) -> Result<Judges, MapError> {
-        let maps = crate::programs::maps().iter().map(|map| Map::from_def(map, None).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Judges { target, maps })
+    pub fn new(target: Target, shell: &Program) -> Result<Judges, MapError> {
+        let mut types = Types::default();
+        let mut maps = Vec::with_capacity(shell.maps.len());
+        for def in &shell.maps {
+            maps.push(Arc::new(Map::from_def(def, types.get(def.btf.as_ref()))?));
+        }
+        Ok(Judges { target, maps, types: RefCell::new(types) })
     }
 
     /// What the kernel says.
     pub fn kernel(&self, program: &Program) -> Said {
-        match Loaded::with_maps(program, self.maps.clone(), LogLevel::Stats) {
+        match Loaded::with_types(program, self.maps.clone(), &mut self.types.borrow_mut(), LogLevel::Stats) {
             Ok(loaded) => Said::Accept(loaded.processed().unwrap_or(0)),
             Err(error) => match (&error, error.processed()) {
+                // A hook that this host lets nobody attach to: the verifier itself says why it refuses.
+                (LoadError::Refused { log, errno: Errno::EPERM }, _) if last_words(log).is_empty() => {
+                    Said::None(error.to_string())
+                }
                 (LoadError::Refused { log, .. }, Some(insns)) => Said::Reject(insns, last_words(log)),
                 (other, _) => Said::None(other.to_string()),
             },
@@ -134,12 +144,16 @@ fn difference(kernel: &Said, skep: &Said) -> Option<Difference> {
 /// The last line before the counts that is no state.
 fn last_words(log: &str) -> String {
     let words = |line: &&str| !line.trim().is_empty() && !is_count(line) && !is_state(line);
-    log.lines().rev().find(words).unwrap_or_default().trim().to_owned()
+    let line = log.lines().rev().find(words).unwrap_or_default();
+    // Some words end without a new line, and the counts follow.
+    line.split(COUNTS[2]).next().unwrap_or_default().trim().to_owned()
 }
 
+/// What lines of counts begin with.
+const COUNTS: [&str; 4] = ["processed ", "stack depth ", "verification time ", "mark_precise: "];
+
 fn is_count(line: &str) -> bool {
-    let counts = ["processed ", "stack depth ", "verification time ", "mark_precise: "];
-    counts.iter().any(|count| line.starts_with(count))
+    COUNTS.iter().any(|count| line.starts_with(count))
 }
 
 /// `cur state: R0=...`, `12: (95) exit` and the like.

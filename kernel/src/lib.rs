@@ -41,7 +41,7 @@ mod types;
 
 pub use available::{Kernel, Why};
 pub use btf::{Btf, BtfError};
-pub use load::{Load, LoadError, Loaded, LogLevel};
+pub use load::{Load, LoadError, Loaded, LogLevel, Types};
 pub use map::{BatchPage, Entry, Map, MappedMap};
 pub use map_spec::{MapError, MapSpec};
 pub use prog::{Info, Prog, Ran, TestRun};

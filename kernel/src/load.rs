@@ -277,20 +277,26 @@ impl Loaded {
     /// Creates the maps of a program, with their types, and loads it. As libbpf does, goes on without types that the kernel
     /// refuses; what needs them is refused then, and [`Loaded::untyped`] says why.
     pub fn create(program: &Program, log_level: LogLevel) -> Result<Loaded, LoadError> {
-        let mut types = TypeCache::default();
+        let mut types = Types::default();
         let mut maps = Vec::with_capacity(program.maps.len());
         for def in &program.maps {
             maps.push(Arc::new(Map::from_def(def, types.get(def.btf.as_ref()))?));
         }
-        Loaded::over(program, maps, types, log_level)
+        Loaded::with_types(program, maps, &mut types, log_level)
     }
 
     /// Loads a program over maps that are there already, in the order of [`Program::maps`].
     pub fn with_maps(program: &Program, maps: Vec<Arc<Map>>, log_level: LogLevel) -> Result<Loaded, LoadError> {
-        Loaded::over(program, maps, TypeCache::default(), log_level)
+        Loaded::with_types(program, maps, &mut Types::default(), log_level)
     }
 
-    fn over(program: &Program, maps: Vec<Arc<Map>>, mut types: TypeCache, log_level: LogLevel) -> Result<Loaded, LoadError> {
+    /// As [`Loaded::with_maps`], with types that stay in the kernel for the next program of the same object.
+    pub fn with_types(
+        program: &Program,
+        maps: Vec<Arc<Map>>,
+        types: &mut Types,
+        log_level: LogLevel,
+    ) -> Result<Loaded, LoadError> {
         let refs: Vec<&Map> = maps.iter().map(Arc::as_ref).collect();
         let btf = types.get(program.btf.as_ref());
         let mut load = Load { log_level, btf, ..Load::program(program, &refs) };
@@ -300,25 +306,33 @@ impl Loaded {
             load.line_info = if load.func_info.is_empty() { Vec::new() } else { types::line_info(program, own.raw()) };
         }
         let (prog, log) = load.load_with_log()?;
-        Ok(Loaded { prog, maps, log, untyped: types.refused })
+        Ok(Loaded { prog, maps, log, untyped: types.refused.clone() })
     }
 }
 
 /// BTF of objects that is in the kernel already, by the address of ours.
-#[derive(Default)]
-struct TypeCache {
-    loaded: HashMap<*const skep_btf::Btf, Option<Btf>>,
+#[derive(Debug, Default)]
+pub struct Types {
+    loaded: HashMap<*const skep_btf::Btf, InKernel>,
     refused: Option<BtfError>,
 }
 
-impl TypeCache {
-    fn get(&mut self, btf: Option<&Arc<skep_btf::Btf>>) -> Option<&Btf> {
+/// Types, and what keeps their address from being another's.
+#[derive(Debug)]
+struct InKernel {
+    loaded: Option<Btf>,
+    _ours: Arc<skep_btf::Btf>,
+}
+
+impl Types {
+    /// The types in the kernel; `None` where there are none, and where it refuses them.
+    pub fn get(&mut self, btf: Option<&Arc<skep_btf::Btf>>) -> Option<&Btf> {
         let btf = btf.filter(|b| b.len() > 1)?;
         match self.loaded.entry(Arc::as_ptr(btf)) {
-            Entry::Occupied(e) => e.into_mut().as_ref(),
+            Entry::Occupied(e) => e.into_mut().loaded.as_ref(),
             Entry::Vacant(e) => {
                 let loaded = Btf::of_object(btf).map_err(|error| self.refused = Some(error)).ok();
-                e.insert(loaded).as_ref()
+                e.insert(InKernel { loaded, _ours: btf.clone() }).loaded.as_ref()
             }
         }
     }

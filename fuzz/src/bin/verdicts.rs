@@ -1,16 +1,27 @@
-//! Puts random programs to skep's verifier and to the kernel's, and compares what they say.
+//! Puts random programs, and changed real ones, to skep's verifier and to the kernel's, and compares what they say.
 //!
-//! `cargo run --profile fuzz -p skep-fuzz --bin verdicts -- --count 100000 --seed 1`
+//! `cargo run --profile fuzz -p skep-fuzz --bin verdicts -- --count 100000 --seed 1 [--from loads [--mutate]]`
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use clap::Parser;
-use skep_fuzz::programs::generate;
-use skep_fuzz::verdicts::{Difference, Judges, Said};
+use clap::{Parser, ValueEnum};
+use skep::Target;
+use skep_fuzz::hunt::{Asked, Source};
+use skep_fuzz::mutants::Bases;
+use skep_fuzz::verdicts::{Difference, Said};
 use skep_isa::Code;
+
+/// Where programs come from.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum From {
+    /// They are random.
+    Generated,
+    /// The recorded loads in `$SKEP_SHARED/corpus` and the objects of this repository.
+    Loads,
+}
 
 /// Puts random programs to both verifiers. Exit code 1 if a verdict differs.
 #[derive(Debug, Parser)]
@@ -24,6 +35,12 @@ struct Options {
     /// Threads.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
+    /// Where programs come from.
+    #[arg(long, value_enum, default_value_t = From::Generated)]
+    from: From,
+    /// Change the programs that are not random.
+    #[arg(long)]
+    mutate: bool,
     /// Differences of each kind that are made small and shown.
     #[arg(long, default_value_t = 3)]
     show: usize,
@@ -32,61 +49,80 @@ struct Options {
     only: bool,
 }
 
+/// A difference, made small where it is among the first of its kind.
+#[derive(Debug)]
+struct Differs {
+    seed: u64,
+    text: String,
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
     accepted: u64,
     refused: u64,
     undecided: BTreeMap<String, u64>,
-    differ: BTreeMap<Difference, Vec<u64>>,
+    differ: BTreeMap<Difference, Vec<Differs>>,
 }
 
-fn show(judges: &Judges, seed: u64, difference: Option<Difference>) {
-    let generated = generate(seed);
-    let lines = match difference {
-        Some(difference) => judges.minimise(&generated, difference),
-        None => generated.lines.clone(),
+/// The program of a seed, with what both say; the fewest lines that differ alike.
+fn text(source: &Source, asked: &Asked<'_>) -> String {
+    let lines = match asked.difference {
+        Some(difference) => asked.judges.minimise(asked.case, difference),
+        None => asked.case.lines.clone(),
     };
-    let Some(program) = generated.with(&lines) else { return };
-    let (kernel, skep, _) = judges.ask(&program);
-    println!(
-        "seed {seed}: {:?} {:?} flags {}\n  kernel: {kernel:?}\n  skep:   {skep:?}",
-        difference, program.prog_type, program.flags
-    );
-    println!("{}", Code::decode_each(&program.insns).listing(&program));
+    let Some(program) = asked.case.with(&lines) else { return String::new() };
+    let (kernel, skep, _) = asked.judges.ask(&program);
+    format!(
+        "seed {} {}: {:?} {:?} flags {}\n  kernel: {kernel:?}\n  skep:   {skep:?}\n{}",
+        asked.seed,
+        source.origin(asked.seed),
+        asked.difference,
+        program.prog_type,
+        program.flags,
+        Code::decode_each(&program.insns).listing(&program)
+    )
 }
 
-fn run(options: &Options, judges: &Judges) -> Found {
-    let (next, found) = (AtomicU64::new(0), Mutex::new(Found::default()));
-    std::thread::scope(|scope| {
-        for _ in 0..options.jobs {
-            scope.spawn(|| {
-                loop {
-                    let case = next.fetch_add(1, Ordering::Relaxed);
-                    if case >= options.count {
-                        return;
-                    }
-                    let seed = options.seed + case;
-                    let Some(program) = generate(seed).program() else { continue };
-                    let (kernel, skep, difference) = judges.ask(&program);
-                    let mut found = found.lock().unwrap();
-                    match (&kernel, &skep) {
-                        (Said::Accept(_), _) => found.accepted += 1,
-                        (Said::Reject(..), _) => found.refused += 1,
-                        (Said::None(why), _) => *found.undecided.entry(format!("kernel: {why}")).or_default() += 1,
-                    }
-                    if let Said::None(why) = &skep {
-                        let kind = why.split(" after ").next().unwrap_or_default();
-                        *found.undecided.entry(kind.to_owned()).or_default() += 1;
-                    }
-                    if let Some(difference) = difference {
-                        found.differ.entry(difference).or_default().push(seed);
-                    }
-                }
-            });
+impl Found {
+    fn add(&mut self, asked: &Asked<'_>) {
+        match &asked.kernel {
+            Said::Accept(_) => self.accepted += 1,
+            Said::Reject(..) => self.refused += 1,
+            Said::None(why) => *self.undecided.entry(format!("kernel: {why}")).or_default() += 1,
         }
+        if let Said::None(why) = &asked.skep {
+            let kind = why.split(" after ").next().unwrap_or_default();
+            *self.undecided.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+fn run(options: &Options, source: &Source, target: &Target) -> (Found, u64) {
+    let found = Mutex::new(Found::default());
+    let count = if options.only { 1 } else { options.count };
+    let none = source.ask(target, options.seed..options.seed + count, options.jobs, |asked| {
+        if options.only {
+            println!("{}", text(source, &asked));
+        }
+        let mut known = found.lock().unwrap();
+        known.add(&asked);
+        let Some(difference) = asked.difference else { return };
+        let shown = known.differ.get(&difference).map_or(0, Vec::len) < options.show;
+        drop(known);
+        let text = if shown { text(source, &asked) } else { String::new() };
+        found.lock().unwrap().differ.entry(difference).or_default().push(Differs { seed: asked.seed, text });
     });
-    found.into_inner().unwrap()
+    (found.into_inner().unwrap(), none)
+}
+
+/// The recorded loads, and the objects beside this crate.
+fn bases(target: &Target, jobs: usize) -> Bases {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let shared = std::env::var_os("SKEP_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let corpus = Some(shared.join("corpus")).filter(|corpus| corpus.is_dir());
+    let folders = ["conformance/programs", "conformance/verdicts"].map(|folder| root.join(folder));
+    Bases::open(corpus.as_deref(), &folders, target, jobs).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn main() -> ExitCode {
@@ -96,23 +132,25 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let target = skep::host().unwrap_or_else(|error| panic!("{error}"));
-    let judges = Judges::new(target).unwrap_or_else(|error| panic!("{error}"));
-    if options.only {
-        show(&judges, options.seed, None);
-        return ExitCode::SUCCESS;
+    let source = match (options.from, options.mutate) {
+        (From::Generated, _) => Source::Generated,
+        (From::Loads, false) => Source::Loads(bases(&target, options.jobs)),
+        (From::Loads, true) => Source::Mutants(bases(&target, options.jobs)),
+    };
+    if let Source::Loads(bases) | Source::Mutants(bases) = &source {
+        println!("{} programs", bases.len());
     }
-    let found = run(&options, &judges);
-    for (difference, seeds) in &found.differ {
-        for seed in seeds.iter().take(options.show) {
-            show(&judges, *seed, Some(*difference));
-        }
+    let (found, none) = run(&options, &source, &target);
+    for differs in found.differ.values().flatten().filter(|differs| !differs.text.is_empty()) {
+        println!("{}", differs.text);
     }
-    println!("{} accepted by the kernel, {} refused", found.accepted, found.refused);
+    println!("{} accepted by the kernel, {} refused, {none} not made", found.accepted, found.refused);
     for (why, count) in &found.undecided {
         println!("{count} undecided: {why}");
     }
-    for (difference, seeds) in &found.differ {
-        println!("{} {difference:?}", seeds.len());
+    for (difference, all) in &found.differ {
+        let seeds: Vec<String> = all.iter().take(20).map(|differs| differs.seed.to_string()).collect();
+        println!("{} {difference:?}: seeds {}", all.len(), seeds.join(" "));
     }
     let wrong = [Difference::FalseAccept, Difference::FalseReject, Difference::Bug];
     let any = wrong.iter().any(|difference| found.differ.contains_key(difference));

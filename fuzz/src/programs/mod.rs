@@ -5,4 +5,4 @@ mod line;
 mod write;
 
 pub use line::{Label, Line, Lines};
-pub use write::{Generated, generate, maps};
+pub use write::{Generated, generate, shell};

@@ -58,12 +58,12 @@ impl Generated {
 
     /// The program with other lines.
     pub fn with(&self, lines: &Lines) -> Option<Program> {
-        Some(Program { insns: lines.assemble()?, ..self.shell.clone() })
+        lines.program(&self.shell)
     }
 }
 
 /// The maps of every program: an array, a hash, a ring buffer, a per-CPU array.
-pub fn maps() -> Vec<Arc<MapDef>> {
+fn maps() -> Vec<Arc<MapDef>> {
     let map = |name: &str, map_type, key_size, value_size, max_entries| {
         Arc::new(MapDef { key_size, value_size, max_entries, ..MapDef::new(name, map_type) })
     };
@@ -73,6 +73,11 @@ pub fn maps() -> Vec<Arc<MapDef>> {
         map("ring", MapType::Ringbuf, 0, 0, 4096),
         map("percpu", MapType::PercpuArray, 4, 8, 2),
     ]
+}
+
+/// A program of a type, without instructions.
+pub fn shell(prog_type: ProgType) -> Program {
+    Program { maps: maps(), ..Program::bare("generated", prog_type, Vec::new()) }
 }
 
 const VALUES: [(usize, usize, i16); 3] = [(0, 4, 32), (1, 8, 48), (3, 4, 8)];
@@ -90,7 +95,7 @@ pub fn generate(seed: u64) -> Generated {
         all.push(writer.function(function));
     }
     let flags = if writer.rng.u32(..16) == 0 { skep_verifier::flags::TEST_STATE_FREQ } else { 0 };
-    let shell = Program { maps: maps(), flags, ..Program::bare("generated", prog_type, Vec::new()) };
+    let shell = Program { flags, ..shell(prog_type) };
     Generated { lines: Lines { functions: all }, shell }
 }
 
