@@ -9,6 +9,7 @@
 pub mod domain;
 mod explore;
 mod fault;
+pub mod kept;
 mod log;
 mod options;
 pub mod prep;
@@ -25,14 +26,15 @@ use skep_linux::Target;
 use skep_program::Program;
 
 pub use fault::{At, Fault};
-pub use options::{Options, Policies, Privileges};
+pub use options::{Keep, Options, Policies, Privileges};
 pub use report::{NotModelled, Reject, Report, Stats, Trail, Undecided, Verdict};
 pub use setting::{Setting, flags};
 
 /// What the kernel would say of the program.
 pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
     let start = Instant::now();
-    let mut report = Report { verdict: Verdict::Accept, stats: Stats::default(), log: String::new(), insn_counts: Vec::new() };
+    let mut report =
+        Report { verdict: Verdict::Accept, stats: Stats::default(), log: String::new(), insn_counts: Vec::new(), kept: None };
     if let Err((at, trail)) = decide(program, target, options, &mut report) {
         report.verdict = at.fault.verdict(at.pc, trail);
         // What is wrong with a program as a whole is said before any path is followed, or after all.

@@ -1,5 +1,7 @@
 //! What a verdict depends on besides the program and its target.
 
+use crate::kept::Keeper;
+
 /// What the one who loads the program is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Privileges {
@@ -38,6 +40,28 @@ impl Default for Policies {
     }
 }
 
+/// Which states are handed out with the verdict, for a judge: see [`crate::kept`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that verification keeps anyway.
+    States,
+    /// One at every instruction of every path. Verification is slower, and its counts are not the kernel's.
+    Everywhere,
+}
+
+impl Keep {
+    pub(crate) fn keeper(self) -> Option<Box<Keeper>> {
+        match self {
+            Keep::Nothing => None,
+            Keep::States => Some(Box::new(Keeper::new(false))),
+            Keep::Everywhere => Some(Box::new(Keeper::new(true))),
+        }
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -51,6 +75,8 @@ pub struct Options {
     pub work_limit: u64,
     /// Count how often each slot is processed.
     pub count_insns: bool,
+    /// States to hand out.
+    pub keep: Keep,
 }
 
 impl Options {
@@ -66,6 +92,7 @@ impl Default for Options {
             log_level: 0,
             work_limit: Options::WORK_LIMIT,
             count_insns: false,
+            keep: Keep::Nothing,
         }
     }
 }

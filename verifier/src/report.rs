@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kept::Kept;
 use crate::state::Reg;
 use crate::why::Why;
 
@@ -16,6 +17,8 @@ pub struct Report {
     pub log: String,
     /// How often each slot was processed; empty unless the options ask for it.
     pub insn_counts: Vec<u32>,
+    /// Of an accepted program, its paths and the states that were kept, if the options ask for them.
+    pub kept: Option<Box<Kept>>,
 }
 
 /// A verdict.

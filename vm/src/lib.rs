@@ -156,7 +156,7 @@ pub use instance::{
 pub use link::Closure;
 pub use record::{DecodeError, decode};
 pub use skep_btf::{Btf, Literal, Value};
-pub use skep_helpers::{Machine, Parts, Stop, Trap};
+pub use skep_helpers::{Held, HeldKind, Machine, Parts, Stop, Trap};
 pub use skep_isa::{Insn, RawInsn, asm};
 pub use skep_linux::{Arch, AttachType, Errno, MapType, ProgType, Release, Target};
 pub use skep_memory::{Fault, Memory};

@@ -218,6 +218,7 @@ fn refusal(error: &SimulatedError) -> String {
             error => error.to_string(),
         },
         SimulatedError::Table(error) => error.to_string(),
+        SimulatedError::Name(error) => error.to_string(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep::{BuildError, Input, InputError, Instance, RunError, Target, Trap, World};
+use skep::{BuildError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target, Trap, World};
 use skep_kernel::Entry;
 use skep_linux::{Errno, MapType};
 use skep_maps::Map;
@@ -32,6 +32,9 @@ pub enum SimulatedError {
     /// A map cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// There is no program to run.
+    #[error(transparent)]
+    Name(#[from] Box<NameError>),
 }
 
 /// A map of the simulation.
@@ -102,9 +105,23 @@ impl Simulated {
         stack_byte: u8,
         set_world: impl FnOnce(&mut World),
     ) -> Result<Simulated, SimulatedError> {
+        Simulated::with_budget(set, target, stack_byte, DEFAULT_BUDGET, set_world)
+    }
+
+    /// The same, where each run may execute `budget` instructions.
+    ///
+    /// # Errors
+    /// As [`Simulated::new`].
+    pub fn with_budget(
+        set: &Set,
+        target: &Arc<Target>,
+        stack_byte: u8,
+        budget: u64,
+        set_world: impl FnOnce(&mut World),
+    ) -> Result<Simulated, SimulatedError> {
         let mut world = World::new(target.clone());
         set_world(&mut world);
-        let mut builder = Instance::builder(target.clone()).world(world).stack_byte(stack_byte);
+        let mut builder = Instance::builder(target.clone()).world(world).stack_byte(stack_byte).budget(budget);
         for program in &set.programs {
             builder = builder.program(program.clone());
         }
@@ -147,11 +164,19 @@ impl Simulated {
         Ok(unfilled)
     }
 
+    /// Runs the program on a case with something that watches, from the same world and the same maps each time.
+    ///
+    /// # Errors
+    /// A map that cannot be filled or read.
+    pub fn watch<H: Hook>(&mut self, case: &Case, hook: &mut H) -> Result<Result<Outcome, RunError>, SimulatedError> {
+        self.prepare(case)?;
+        *self.instance.world_mut() = self.start.clone();
+        let mut program = self.instance.program(&self.program).map_err(|error| SimulatedError::Name(Box::new(error)))?;
+        Ok(program.run_with(&input(case), hook))
+    }
+
     fn ended(&mut self, case: &Case) -> Ended {
-        let mut input = case.packet.as_ref().map_or_else(Input::none, |packet| Input::packet(&packet.0));
-        if let Some(context) = &case.context {
-            input = input.with_context(&context.0);
-        }
+        let input = input(case);
         let mut program = match self.instance.program(&self.program) {
             Ok(program) => program,
             Err(error) => return Ended::Stopped(error.to_string()),
@@ -203,6 +228,14 @@ impl Simulated {
             }
         }
         all
+    }
+}
+
+fn input(case: &Case) -> Input {
+    let input = case.packet.as_ref().map_or_else(Input::none, |packet| Input::packet(&packet.0));
+    match &case.context {
+        Some(context) => input.with_context(&context.0),
+        None => input,
     }
 }
 

@@ -11,7 +11,7 @@ mod transport;
 use crate::oracle::{Bytes, Case, Set, Shape, shape};
 use facts::Facts;
 use fixture::Table;
-use random::Random;
+pub(crate) use random::Random;
 
 /// Makes cases for a program.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ pub struct Generator {
     seed: u64,
     /// Bytes of the context that the program reads.
     reach: usize,
+}
+
+/// A packet.
+pub(crate) fn frame(random: &mut Random) -> Vec<u8> {
+    packet::packet(random, &mut Facts::default())
 }
 
 impl Generator {

@@ -51,6 +51,7 @@ pub(super) fn undecided(what: NotModelled) -> Report {
         stats: Stats::default(),
         log: String::new(),
         insn_counts: Vec::new(),
+        kept: None,
     }
 }
 

@@ -20,6 +20,7 @@ use skep_isa::{Callee, Insn, Slot};
 use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
 
 use crate::fault::{At, Fault};
+use crate::kept::{Keeper, Mark};
 use crate::log::Log;
 use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
@@ -44,6 +45,8 @@ struct Pending {
     prev: i64,
     /// Where the log ended.
     mark: usize,
+    /// Where it is in the tree of paths.
+    visit: Option<Mark>,
 }
 
 /// Counts, as the kernel has them.
@@ -108,6 +111,8 @@ pub(crate) struct Walk<'a> {
     step_open: bool,
     /// What the kernel would have written, if that is asked for.
     pub(crate) log: Option<Box<Log>>,
+    /// The tree of paths and its states, if they are asked for.
+    keeper: Option<Box<Keeper>>,
 }
 
 /// Follows all paths.
@@ -142,7 +147,10 @@ pub(crate) fn explore<'a>(
     let frames = walk.frames();
     report.stats.stack_depth = stack_depth::reported(setting, prep, &frames, |slot| walk.notes[slot].seen);
     stack_depth::check(setting, prep, &frames).map_err(|at| (at, Trail::default()))?;
-    walk.check_absent_kfuncs().map_err(|fault| (At::whole(fault), Trail::default()))
+    walk.check_absent_kfuncs().map_err(|fault| (At::whole(fault), Trail::default()))?;
+    walk.hand_over();
+    report.kept = walk.keeper.take().and_then(|keeper| keeper.finish(prep));
+    Ok(())
 }
 
 impl<'a> Walk<'a> {
@@ -174,6 +182,7 @@ impl<'a> Walk<'a> {
             insn_counts: if setting.options.count_insns { vec![0; prep.code.len()] } else { Vec::new() },
             step_open: false,
             log: None,
+            keeper: setting.options.keep.keeper(),
         }
     }
 
@@ -219,6 +228,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Gives the kept states to the one who asked for them, before they are forgotten.
+    fn hand_over(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            self.store.all().for_each(|(id, state)| keeper.take(self.prep, id, state));
+        }
+    }
+
     /// One function with everything it calls.
     fn function(&mut self, subprog: usize) -> Result<(), Fault> {
         self.state = entry_state(self.prep, subprog, self.setting.sleepable());
@@ -226,6 +242,10 @@ impl<'a> Walk<'a> {
         self.prev = -1;
         // The kernel goes on counting the states of functions that it is done with.
         self.counts.of_other_functions += self.store.explored + self.store.evicted;
+        self.hand_over();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.begin();
+        }
         self.store = Store::new(self.prep.code.len());
         self.loops = Loops::default();
         self.live.forget_current();
@@ -260,6 +280,9 @@ impl<'a> Walk<'a> {
                 return Ok(());
             };
             (self.state, self.pc, self.prev) = (pending.state, pending.pc, pending.prev);
+            if let (Some(keeper), Some(mark)) = (&mut self.keeper, pending.visit) {
+                keeper.resume(mark);
+            }
             if let Some(log) = &mut self.log {
                 log.take_back(pending.mark);
                 log.touch_all();
@@ -284,12 +307,13 @@ impl<'a> Walk<'a> {
         if let Some(count) = self.insn_counts.get_mut(pc) {
             *count += 1;
         }
+        let everywhere = self.keeper.as_mut().is_some_and(|keeper| keeper.visit(pc));
         self.work += 1;
         if self.work > self.setting.options.work_limit {
             return Err(Fault::Unknown(Box::new(NotModelled::WorkLimit(u64::from(self.counts.insns)))));
         }
         let marks = self.prep.marks[pc];
-        if marks.prune && self.visited()? {
+        if (marks.prune || everywhere) && self.visited(everywhere)? {
             if let Some(log) = &mut self.log {
                 log.safe(&self.state, pc);
             }
@@ -377,7 +401,7 @@ impl<'a> Walk<'a> {
         if let Some(parent) = state.parent {
             self.store.get_mut(parent).state.branches += 1;
         }
-        self.push_pending(state, pc, prev)
+        self.push_pending(state, pc, prev, false)
     }
 
     /// A path of its own, that begins at a function with nothing but its arguments.
@@ -385,7 +409,7 @@ impl<'a> Walk<'a> {
         let state = entry_state(self.prep, subprog, sleepable);
         let prev = self.pc as i64;
         let pc = self.prep.subprogs[subprog].slots.start;
-        self.push_pending(state, pc, prev)
+        self.push_pending(state, pc, prev, true)
     }
 
     /// The way that waits since the last fork.
@@ -400,9 +424,10 @@ impl<'a> Walk<'a> {
         (&mut self.state, &mut self.pending[last].state)
     }
 
-    fn push_pending(&mut self, state: State, pc: usize, prev: i64) -> Result<&mut State, Fault> {
+    fn push_pending(&mut self, state: State, pc: usize, prev: i64, begins: bool) -> Result<&mut State, Fault> {
         let mark = self.log.as_ref().map_or(0, |log| log.mark());
-        self.pending.push(Pending { state, pc, prev, mark });
+        let visit = self.keeper.as_ref().map(|keeper| keeper.mark(begins));
+        self.pending.push(Pending { state, pc, prev, mark, visit });
         let waiting = self.pending.len();
         if waiting > MAX_PENDING_BRANCHES as usize {
             return Err(Flow::TooManyJumps(waiting).into());

@@ -77,6 +77,11 @@ impl Store {
         self.evicted -= 1;
     }
 
+    /// All states that are not forgotten.
+    pub(super) fn all(&self) -> impl Iterator<Item = (StateId, &State)> {
+        self.kept.iter().enumerate().filter_map(|(at, kept)| Some((StateId(at as u32), &kept.as_ref()?.state)))
+    }
+
     /// A state.
     pub(super) fn get(&self, id: StateId) -> &Kept {
         self.kept[id.0 as usize].as_ref().expect("states that others name are kept")

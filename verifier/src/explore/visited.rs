@@ -37,11 +37,13 @@ enum Look {
 
 impl Walk<'_> {
     /// Whether the path ends here, since a kept state allowed no less; if not, keeps the state where that is worth it.
-    pub(super) fn visited(&mut self) -> Result<bool, Fault> {
+    pub(super) fn visited(&mut self, everywhere: bool) -> Result<bool, Fault> {
         let pc = self.pc;
         let marks = self.prep.marks[pc];
-        let forced =
-            self.setting.flag(crate::flags::TEST_STATE_FREQ) || marks.force_checkpoint || self.state.history.len() > LONG_HISTORY;
+        let forced = everywhere
+            || self.setting.flag(crate::flags::TEST_STATE_FREQ)
+            || marks.force_checkpoint
+            || self.state.history.len() > LONG_HISTORY;
         let jumps = self.counts.jumps - self.counts.jumps_at_last_state;
         let insns = self.counts.insns - self.counts.insns_at_last_state;
         let mut keep = forced || jumps >= FEW_JUMPS && insns >= FEW_INSNS;
@@ -138,6 +140,9 @@ impl Walk<'_> {
     }
 
     fn hit(&mut self, id: StateId, in_loop: bool) -> Result<(), Fault> {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.equal(id);
+        }
         if self.prep.marks[self.pc].jump {
             self.push_history(|_| {});
         }
@@ -178,6 +183,9 @@ impl Walk<'_> {
         let mut kept = self.state.clone();
         kept.pc = self.pc as u32;
         let id = self.store.add(bucket, kept);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(id);
+        }
         self.update_peak();
         if self.loops.enter(self.prep, &self.store.get(id).state, id) {
             self.tell_loop("enter", id);
@@ -267,6 +275,9 @@ impl Walk<'_> {
     fn forget_if_unused(&mut self, id: StateId) {
         let kept = self.store.get(id);
         if kept.evicted && kept.state.branches == 0 && !self.loops.is_incomplete(self.prep, &kept.state) {
+            if let Some(keeper) = &mut self.keeper {
+                keeper.take(self.prep, id, &kept.state);
+            }
             self.store.remove(id);
         }
     }

@@ -1,9 +1,13 @@
 //! Watching a run, instruction by instruction.
 
-use skep_helpers::Trap;
+use skep_helpers::{Held, Trap};
 use skep_isa::{Callee, Insn, Operand, Reg};
+use skep_maps::Map;
+use skep_memory::Memory;
+use skep_world::Context;
 
 use super::Core;
+use super::run::Environment;
 
 /// Something that sees each instruction before it runs. With [`Hook::ACTIVE`] false the loop is compiled without it.
 pub trait Hook {
@@ -21,12 +25,13 @@ pub trait Hook {
 #[derive(Debug)]
 pub struct At<'a> {
     core: &'a Core,
+    env: &'a Environment,
     slot: usize,
 }
 
 impl<'a> At<'a> {
-    pub(super) fn new(core: &'a Core, slot: usize) -> At<'a> {
-        At { core, slot }
+    pub(super) fn new(core: &'a Core, env: &'a Environment, slot: usize) -> At<'a> {
+        At { core, env, slot }
     }
 
     /// Slot of the instruction about to run.
@@ -52,6 +57,41 @@ impl<'a> At<'a> {
     /// Name of the running program.
     pub fn program(&self) -> &str {
         &self.core.linked.image.program.name
+    }
+
+    /// The frame pointer of a frame: those below this one count from 0, this one is [`At::height`].
+    pub fn frame_pointer(&self, frame: usize) -> u64 {
+        self.core.frame_pointer(frame)
+    }
+
+    /// The stack of a frame, lowest byte first: the last byte is right below the frame pointer.
+    pub fn stack(&self, frame: usize) -> [u8; 512] {
+        self.core.stack(frame)
+    }
+
+    /// All that the run can reach.
+    pub fn memory(&self) -> &'a Memory {
+        &self.core.memory
+    }
+
+    /// The context of the run, and its packet.
+    pub fn context(&self) -> &'a Context {
+        &self.core.context
+    }
+
+    /// What the run has taken and not given back.
+    pub fn held(&self) -> &'a Held {
+        &self.core.held
+    }
+
+    /// The address that names the function at a slot of the running program.
+    pub fn function(&self, slot: usize) -> u64 {
+        self.core.linked.image.address_of(slot)
+    }
+
+    /// The map whose handle is at an address.
+    pub fn map(&self, handle: u64) -> Option<&'a dyn Map> {
+        self.env.maps.get(handle).map(|map| &**map)
     }
 }
 

@@ -38,8 +38,9 @@ impl MapTable {
         self.entries.iter().map(|(_, map)| map)
     }
 
+    /// The map of a handle.
     #[inline]
-    fn get(&self, handle: u64) -> Option<&Arc<dyn Map>> {
+    pub(crate) fn get(&self, handle: u64) -> Option<&Arc<dyn Map>> {
         self.place(handle).ok().map(|at| &self.entries[at].1)
     }
 
@@ -134,7 +135,7 @@ impl<'e, H: Hook> Engine<'e, H> {
                 break;
             }
             if H::ACTIVE
-                && let Err(trap) = self.hook.before(&super::hook::At::new(core, pc))
+                && let Err(trap) = self.hook.before(&super::hook::At::new(core, self.env, pc))
             {
                 core.leave(pc, Event::Trap(trap));
                 break;

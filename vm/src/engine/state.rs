@@ -237,6 +237,18 @@ impl Core {
         std::array::from_fn(|i| self.regs[i])
     }
 
+    /// The frame pointer of a frame of the run.
+    pub(crate) fn frame_pointer(&self, frame: usize) -> u64 {
+        self.frame.block().addr() + (frame * STRIDE + FRAME) as u64
+    }
+
+    /// The stack of a frame of the run.
+    pub(crate) fn stack(&self, frame: usize) -> [u8; FRAME] {
+        let mut bytes = [0; FRAME];
+        self.frame.block().read(frame * STRIDE, &mut bytes);
+        bytes
+    }
+
     fn fresh_frame(&mut self) {
         self.regs[10] = self.frame.start() + FRAME as u64;
         self.rounds = ROUNDS;

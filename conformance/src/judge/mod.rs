@@ -1,0 +1,16 @@
+//! The judge of the verifier: whether runs stay within what it claimed.
+//!
+//! While a program runs in the checked interpreter, each instruction is followed in the tree of paths that verification left
+//! ([`skep_verifier::kept`] says what it claims). A run that finds no way on in it, or lies in no state that was kept where it is, is
+//! [`Lost`]; a run that traps is [`Ending::Trapped`]. Both are bugs, of the verifier, of the interpreter, or of the judge.
+//!
+//! [`contained`] judges a program on cases; [`Follow`] is the hook for those who run it themselves.
+
+mod event;
+mod follow;
+mod program;
+mod view;
+
+pub use event::Events;
+pub use follow::{Follow, Left, Lost};
+pub use program::{Ending, Judgement, Limits, Unjudged, contained};
