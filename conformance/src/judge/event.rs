@@ -50,6 +50,11 @@ impl Events {
         Events { generator, seed, kind }
     }
 
+    /// Whether arguments lead to objects that are made up: all zero, without what they lead to.
+    pub fn makes_objects(&self) -> bool {
+        matches!(&self.kind, Kind::Args(args) if args.iter().any(|arg| matches!(arg, Arg::Object(_))))
+    }
+
     /// The case of this number.
     pub fn case(&self, index: usize) -> Case {
         let case = self.generator.case(index);

@@ -4,9 +4,9 @@ use std::fmt;
 
 use skep::{At, Hook, Insn, Program, Target, Trap};
 use skep_isa::Callee;
-use skep_verifier::kept::{Kept, Tally, Visit};
+use skep_verifier::kept::{Held, Kept, Tally, Visit};
 
-use super::view::View;
+use super::view::{View, held};
 
 /// Why a run was not followed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +54,8 @@ struct Level {
     base: usize,
     /// The visits that the run may be at.
     at: Vec<Visit>,
+    /// What its caller holds.
+    held: Held,
 }
 
 /// What called the function of a frame.
@@ -115,9 +117,9 @@ impl<'k> Follow<'k> {
     /// Those of these visits that the run can be at: it lies in their state, where there is one. The frames judged are `count` from the
     /// last level's first on.
     fn settle(&mut self, at: &At<'_>, visits: Vec<Visit>, count: usize) -> Result<Vec<Visit>, Vec<String>> {
-        let base = self.levels.last().map_or(0, |level| level.base);
+        let (base, before) = self.levels.last().map_or((0, Held::default()), |level| (level.base, level.held));
         let (program, target, kept) = (self.program, self.target, self.kept);
-        let view = View { at, program, target, kept, regs: &self.regs, base, count };
+        let view = View { at, program, target, kept, regs: &self.regs, base, count, before };
         let (mut found, mut why) = (Vec::new(), Vec::new());
         for visit in visits {
             match self.kept.state(visit) {
@@ -145,8 +147,8 @@ impl<'k> Follow<'k> {
         at.iter().flat_map(|visit| self.kept.after(*visit)).filter(|visit| self.kept.slot(*visit) == slot).collect()
     }
 
-    fn enter(&mut self, base: usize, slot: usize) -> Vec<Visit> {
-        self.levels.push(Level { base, at: Vec::new() });
+    fn enter(&mut self, at: &At<'_>, base: usize, slot: usize) -> Vec<Visit> {
+        self.levels.push(Level { base, at: Vec::new(), held: held(at) });
         self.kept.entry(slot).collect()
     }
 
@@ -172,14 +174,14 @@ impl<'k> Follow<'k> {
         }
         let mut visits = self.after(slot);
         match self.last {
-            None => visits = self.enter(0, slot),
+            None => visits = self.enter(at, 0, slot),
             Some(Last { insn: Some(Insn::Call(callee)), height: before, .. }) if visits.is_empty() => match callee {
                 // A function that was verified by itself.
-                Callee::Local(_) if height > before => visits = self.enter(height, slot),
+                Callee::Local(_) if height > before => visits = self.enter(at, height, slot),
                 // An exception ends all frames, and what handles it begins.
                 Callee::Kfunc { .. } if height == 0 => {
                     self.levels.clear();
-                    visits = self.enter(0, slot);
+                    visits = self.enter(at, 0, slot);
                 }
                 Callee::Local(_) | Callee::Helper(_) | Callee::Kfunc { .. } | Callee::Reg(_) => {}
             },

@@ -15,7 +15,7 @@ use crate::oracle::Set;
 /// How much is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Generated cases.
+    /// Generated cases that the program takes.
     pub cases: usize,
     /// What decides them.
     pub seed: u64,
@@ -52,7 +52,7 @@ impl fmt::Display for Ending {
 /// What runs of a program showed.
 #[derive(Debug, Clone, Default)]
 pub struct Judgement {
-    /// Runs.
+    /// Runs, not counting those whose input was refused.
     pub runs: u64,
     /// Instructions that were followed.
     pub instructions: u64,
@@ -93,14 +93,16 @@ pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) 
     let mut engine = Simulated::with_budget(set, target, STACK_BYTE, limits.run, make)?;
     let mut judgement = Judgement::default();
     let (Some(events), Some(program)) = (events, set.programs.first()) else { return Ok(judgement) };
-    for index in 0..limits.cases {
+    let mut index = 0;
+    while judgement.runs < limits.cases as u64 && index < limits.cases * MOST_TRIED {
         if judgement.instructions > limits.all {
             judgement.cut("enough instructions for one program");
             break;
         }
         let mut follow = Follow::new(program, target, kept);
         let result = engine.watch(&events.case(index), &mut follow)?;
-        judgement.runs += 1;
+        index += 1;
+        judgement.runs += u64::from(follow.steps > 0);
         judgement.instructions += follow.steps;
         judgement.tally.add(&follow.tally);
         if let Some(left) = follow.left {
@@ -122,18 +124,25 @@ pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) 
                     judgement.cut("a long run");
                     None
                 }
+                Trap::Argument { .. } if events.makes_objects() => {
+                    judgement.cut(format!("an object of zeros: {}", stopped.trap));
+                    None
+                }
                 Trap::Fault(_) | Trap::CallDepth | Trap::Argument { .. } | Trap::Context(_) | Trap::Illegal(_) => {
                     Some(Ending::Trapped(stopped.to_string()))
                 }
             },
         };
         if let Some(ending) = ending {
-            judgement.found = Some((index, ending));
+            judgement.found = Some((index - 1, ending));
             break;
         }
     }
     Ok(judgement)
 }
+
+/// Cases that are tried for each that a program takes.
+const MOST_TRIED: usize = 4;
 
 /// What stacks hold before a program writes to them: not 0, which some bytes are claimed to be.
 const STACK_BYTE: u8 = 0xa5;

@@ -21,6 +21,8 @@ pub(super) struct View<'a> {
     /// The frames that are judged: the first, and how many.
     pub(super) base: usize,
     pub(super) count: usize,
+    /// What is held by callers that are not judged with them.
+    pub(super) before: Held,
 }
 
 impl View<'_> {
@@ -121,16 +123,27 @@ impl Run for View<'_> {
     }
 
     fn held(&self) -> Held {
-        let mut held = Held::default();
-        for reference in self.at.held().live() {
-            match reference.kind {
-                HeldKind::Object(_) | HeldKind::Record | HeldKind::Allocation | HeldKind::Iterator => held.references += 1,
-                HeldKind::Lock => held.locks += 1,
-                HeldKind::Rcu => held.rcu += 1,
-                HeldKind::Preempt => held.preempt += 1,
-                HeldKind::Irq => {}
-            }
+        let (all, before) = (held(self.at), self.before);
+        Held {
+            references: all.references.saturating_sub(before.references),
+            locks: all.locks.saturating_sub(before.locks),
+            rcu: all.rcu.saturating_sub(before.rcu),
+            preempt: all.preempt.saturating_sub(before.preempt),
         }
-        held
     }
+}
+
+/// All that the run holds.
+pub(super) fn held(at: &At<'_>) -> Held {
+    let mut held = Held::default();
+    for reference in at.held().live() {
+        match reference.kind {
+            HeldKind::Object(_) | HeldKind::Record | HeldKind::Allocation | HeldKind::Iterator => held.references += 1,
+            HeldKind::Lock => held.locks += 1,
+            HeldKind::Rcu => held.rcu += 1,
+            HeldKind::Preempt => held.preempt += 1,
+            HeldKind::Irq => {}
+        }
+    }
+    held
 }

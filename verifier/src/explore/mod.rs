@@ -231,7 +231,10 @@ impl<'a> Walk<'a> {
     /// Gives the kept states to the one who asked for them, before they are forgotten.
     fn hand_over(&mut self) {
         if let Some(keeper) = &mut self.keeper {
-            self.store.all().for_each(|(id, state)| keeper.take(self.prep, id, state));
+            for (id, state) in self.store.all() {
+                let query = self.live.query(self.prep, state);
+                keeper.take(self.prep, id, state, |frame, spi| query.is_live(frame, spi));
+            }
         }
     }
 

@@ -276,7 +276,8 @@ impl Walk<'_> {
         let kept = self.store.get(id);
         if kept.evicted && kept.state.branches == 0 && !self.loops.is_incomplete(self.prep, &kept.state) {
             if let Some(keeper) = &mut self.keeper {
-                keeper.take(self.prep, id, &kept.state);
+                let query = self.live.query(self.prep, &kept.state);
+                keeper.take(self.prep, id, &kept.state, |frame, spi| query.is_live(frame, spi));
             }
             self.store.remove(id);
         }

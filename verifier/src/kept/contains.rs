@@ -11,13 +11,15 @@ use crate::state::{ADD_CONST_LOW, Byte, Flags, Kind, MapRef, Reg, Slot};
 enum Judged {
     /// It is as claimed.
     Inside,
-    /// Nothing is claimed.
+    /// It is not read any more.
+    Dead,
+    /// It may be anything.
     Free,
     /// The claim cannot be judged.
     Open(&'static str),
 }
 
-use Judged::{Free, Inside, Open};
+use Judged::{Dead, Free, Inside, Open};
 
 /// What is found instead of what a claim says.
 type Outcome = Result<Judged, String>;
@@ -40,7 +42,7 @@ struct Judge<'r, R> {
     run: &'r R,
     links: Links,
     tally: Tally,
-    /// References of registers that may be NULL: nothing is held of these if they are.
+    /// References of pointers that are NULL, and of objects on the stack: of these nothing may be held.
     maybe_held: Vec<u32>,
 }
 
@@ -90,6 +92,7 @@ impl<R: Run> Judge<'_, R> {
     fn count(&mut self, outcome: Outcome, place: Where, claim: impl FnOnce() -> String) -> Result<(), Escape> {
         match outcome {
             Ok(Inside) => self.tally.judged += 1,
+            Ok(Dead) => self.tally.dead += 1,
             Ok(Free) => self.tally.free += 1,
             Ok(Open(what)) => *self.tally.open.entry(what).or_default() += 1,
             Err(found) => return Err(Escape { place, claim: claim(), found }),
@@ -135,16 +138,20 @@ impl<R: Run> Judge<'_, R> {
                 let value = u64::from_le_bytes(bytes);
                 if width == 8 { self.value(&slot.reg, value) } else { partial(&slot.reg, value, width as u32 * 8) }
             }
-            Byte::Dynptr => Ok(Open("a dynptr on the stack")),
-            Byte::Iter => Ok(Open("an iterator on the stack")),
+            Byte::Dynptr | Byte::Iter => {
+                // What could not be made holds nothing in the run, and must be given back all the same.
+                self.maybe_held.push(slot.reg.ref_id);
+                Ok(Open(if slot.bytes[7] == Byte::Iter { "an iterator on the stack" } else { "a dynptr on the stack" }))
+            }
             Byte::IrqFlag => Ok(Open("a saved flag of interrupts")),
+            Byte::Invalid if slot.bytes == Slot::EMPTY.bytes => Ok(Dead),
             Byte::Invalid | Byte::Misc | Byte::Zero => Ok(zero),
         }
     }
 
     fn value(&mut self, reg: &Reg, value: u64) -> Outcome {
         match reg.kind {
-            Kind::NotInit => Ok(Free),
+            Kind::NotInit => Ok(Dead),
             Kind::Scalar if !reg.precise => Ok(Free),
             Kind::Scalar => {
                 if !reg.num.contains(value) {

@@ -4,7 +4,7 @@ use skep_isa::Reg as Name;
 
 use super::{End, Entry, Kept, KeptFrame, KeptState, Node, Visit};
 use crate::prep::Prep;
-use crate::state::{Reg, State, StateId};
+use crate::state::{Reg, Slot, State, StateId};
 
 /// No visit.
 const NONE: u32 = u32::MAX;
@@ -87,9 +87,9 @@ impl Keeper {
         self.nodes[self.current as usize].end = End::Equal(self.by_id[id.0 as usize]);
     }
 
-    /// A kept state is about to be forgotten: it will not change any more.
-    pub(crate) fn take(&mut self, prep: &Prep, id: StateId, state: &State) {
-        self.states[self.by_id[id.0 as usize] as usize] = Some(kept(prep, state));
+    /// A kept state is about to be forgotten: it will not change any more. `live` says which slots of a frame may still be read.
+    pub(crate) fn take(&mut self, prep: &Prep, id: StateId, state: &State, live: impl Fn(usize, usize) -> bool) {
+        self.states[self.by_id[id.0 as usize] as usize] = Some(kept(prep, state, live));
     }
 
     /// All paths are at their end.
@@ -121,16 +121,17 @@ impl Keeper {
     }
 }
 
-fn kept(prep: &Prep, state: &State) -> KeptState {
+fn kept(prep: &Prep, state: &State, live: impl Fn(usize, usize) -> bool) -> KeptState {
     let frame = |(number, frame): (usize, &crate::state::Frame)| {
-        let live = prep.marks[state.frame_pc(number) as usize].live_regs;
+        let live_regs = prep.marks[state.frame_pc(number) as usize].live_regs;
         let mut regs = frame.regs;
-        for (number, reg) in regs[..Name::FP.index()].iter_mut().enumerate() {
-            if live & 1 << number == 0 {
+        for (name, reg) in regs[..Name::FP.index()].iter_mut().enumerate() {
+            if live_regs & 1 << name == 0 {
                 *reg = Reg::NOT_INIT;
             }
         }
-        let slots = frame.stack.slots().into();
+        let slot = |(spi, slot): (usize, &Slot)| if live(number, spi) { *slot } else { Slot::EMPTY };
+        let slots = frame.stack.slots().iter().enumerate().map(slot).collect();
         KeptFrame { regs, slots, callsite: frame.callsite, subprog: frame.subprog, in_callback: frame.in_callback }
     };
     KeptState {

@@ -11,8 +11,8 @@
 //!
 //! * A number that is not marked precise, in a register or spilled, may be any number: no verdict depended on it. A precise one
 //!   has the known bits, and lies within all four pairs of bounds.
-//! * A register that is not read afterwards, and a slot of the stack that is not (where the kernel found so, and "cleaned" the
-//!   state), may hold anything. So may bytes that were never written, and those that hold "something".
+//! * A register or a slot of the stack that is not read afterwards may hold anything: the kernel forgets it ("cleans" the state) before it
+//!   ends a path there. So may bytes that were never written, and those that hold "something".
 //! * A pointer is of its kind whatever is marked: it points where its fixed offset and its variable one say. If it may be NULL it is
 //!   that or 0, if not it is never 0. Bytes that it may reach without a further test are there.
 //! * Precise numbers of one id are equal, or apart by the constants that were added. Pointers into the packet of one id are apart by their

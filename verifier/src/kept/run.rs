@@ -113,7 +113,9 @@ pub struct Tally {
     pub states: u64,
     /// Held against a claim.
     pub judged: u64,
-    /// May be anything.
+    /// Not read any more, or never written.
+    pub dead: u64,
+    /// Read, and may be anything: no verdict depended on it.
     pub free: u64,
     /// What is claimed cannot be judged, by what it is.
     pub open: BTreeMap<&'static str, u64>,
@@ -124,6 +126,7 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.states += other.states;
         self.judged += other.judged;
+        self.dead += other.dead;
         self.free += other.free;
         for (what, count) in &other.open {
             *self.open.entry(what).or_default() += count;

@@ -222,6 +222,6 @@ fn what_was_judged_is_counted() {
     state.frames[0].regs[3] = Reg { num: Scalar64::UNKNOWN, ..Reg::pointer(Kind::Arena) };
     let mut tally = Tally::default();
     state.contains(&fake, &mut tally).unwrap();
-    assert_eq!((tally.states, tally.judged, tally.free), (1, 1, 9));
+    assert_eq!((tally.states, tally.judged, tally.free, tally.dead), (1, 1, 1, 8));
     assert_eq!(tally.open.into_iter().collect::<Vec<_>>(), [("a pointer into the arena", 1)]);
 }
