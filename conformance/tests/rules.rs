@@ -71,8 +71,14 @@ fn kernel(program: &Program) -> Said {
     }
 }
 
+/// Ends the name of a program that Linux 6.18 takes by a bug that it still has (docs/cves.md says which). skep refuses it.
+const STILL: &str = "_still";
+
 /// The kernel may have logged more before the words that refuse.
-fn agree(kernel: &Said, ours: &Said) -> bool {
+fn agree(name: &str, kernel: &Said, ours: &Said) -> bool {
+    if name.ends_with(STILL) {
+        return kernel.refused.is_none() && ours.refused.is_some();
+    }
     let words = match (&kernel.refused, &ours.refused) {
         (None, None) => true,
         (Some(kernel), Some(ours)) => kernel == ours || kernel.ends_with(&format!("\n{ours}")),
@@ -96,7 +102,7 @@ fn verdicts_of_our_own_programs_are_the_kernels() {
             asked += 1;
             let ours = ours(&program, &target);
             let kernels = said.get(&object_name).and_then(|programs| programs.get(&name));
-            if !kernels.is_some_and(|kernels| agree(kernels, &ours)) {
+            if !kernels.is_some_and(|kernels| agree(&name, kernels, &ours)) {
                 wrong.push(format!("{object_name}, {name}: Linux {kernels:?}, skep {ours:?}"));
             }
         }

@@ -205,3 +205,33 @@ fn changed_programs_are_refused_as_the_kernel_does() {
     assert_eq!(wrong, 0);
     assert!(counts.len() > 10, "{counts:?}");
 }
+
+/// Fields that mean nothing where they are, one at a time: found when a path comes there, and told by the kind of instruction.
+#[test]
+fn fields_without_meaning() {
+    if let Err(why) = Kernel::available() {
+        return println!("skipped: needs {why}");
+    }
+    let target = Target::new(Release::new(6, 18), Arch::X86_64);
+    let refused = |insns: &[RawInsn]| {
+        let load = Load { log_level: LogLevel::Stats, ..Load::raw(ProgType::SocketFilter, insns) };
+        let Err(LoadError::Refused { log, .. }) = load.load_with_log() else { return None };
+        log.lines().find(|line| line.ends_with("uses reserved fields")).map(str::to_owned)
+    };
+    let mut counts = BTreeMap::new();
+    for code in 0..=255u8 {
+        for changed in [RawInsn::new(code, 0, 0, -8, 0), RawInsn::new(code, 0, 0, 0, 3), RawInsn::new(code, 0, 1, 0, 3)] {
+            let after = if code == 0x18 { RawInsn::default() } else { RawInsn::new(0xb7, 0, 0, 0, 0) };
+            let insns =
+                [RawInsn::new(0xb7, 0, 0, 0, 0), changed, after, RawInsn::new(0xb7, 0, 0, 0, 0), RawInsn::new(0x95, 0, 0, 0, 0)];
+            let Some(said) = refused(&insns) else { continue };
+            let report =
+                skep_verifier::verify(&Program::bare("test", ProgType::SocketFilter, insns), &target, &Options::default());
+            let skep_verifier::Verdict::Reject(ours) = report.verdict else { panic!("{changed:?}: {said}") };
+            assert_eq!(ours.why.to_string(), said, "{changed:?}");
+            *counts.entry(said).or_insert(0) += 1;
+        }
+    }
+    println!("{counts:#?}");
+    assert!(counts.len() > 6, "{counts:?}");
+}

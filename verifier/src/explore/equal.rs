@@ -159,7 +159,8 @@ impl Compare<'_> {
             return true;
         }
         let same_sum = old.id & ADD_CONST == new.id & ADD_CONST && (old.id & ADD_CONST == 0 || old.off == new.off);
-        same_sum && self.ids.same_scalar(old.id, new.id)
+        // A sum is linked to its base: another base in the new state must be one in the old.
+        same_sum && self.ids.same_scalar(old.link(), new.link())
     }
 
     /// A slot as a number: a spilled one, or one of which nothing is known.

@@ -333,7 +333,7 @@ impl<'a> Walk<'a> {
         let insn = match slot {
             Slot::Insn(insn) => *insn,
             Slot::Second => return Err(Fault::bug("a path enters a wide instruction")),
-            Slot::Refused(error) => return Err(Form::Refused(*error).into()),
+            Slot::Refused(error) => return Err(Form::undecodable(*error).into()),
         };
         self.notes[pc].seen = true;
         let next = if self.log.is_some() { self.logged_step(insn)? } else { self.step(insn)? };

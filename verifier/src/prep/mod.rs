@@ -29,6 +29,7 @@ mod tests;
 mod vars;
 
 pub use calls::{KernelFunc, Kfuncs};
+pub(crate) use raw::family;
 pub use vars::{KernelVar, KernelVars};
 
 /// What later phases know of the program as a whole.

@@ -60,6 +60,28 @@ pub(super) mod code {
     pub(in crate::prep) const LOAD_DW: u8 = 0x79;
 }
 
+/// How the kernel calls the instructions of this opcode where it refuses their fields; atomic ones and `may_goto` it refuses in other words.
+pub(crate) fn family(code: u8) -> Option<&'static str> {
+    let name = match (code & 7, code & 0xf0) {
+        (class::LD, _) if code == code::WIDE => "BPF_LD_IMM64",
+        (class::LD, _) => "BPF_LD_[ABS|IND]",
+        (class::LDX, _) => "BPF_LDX",
+        (class::ST, _) => "BPF_ST",
+        (class::STX, _) if code & 0xe0 == ATOMIC => return None,
+        (class::STX, _) => "BPF_STX",
+        (class::ALU | class::ALU64, op::NEG) => "BPF_NEG",
+        (class::ALU | class::ALU64, op::END) => "BPF_END",
+        (class::ALU | class::ALU64, op::MOV) => "BPF_MOV",
+        (class::ALU | class::ALU64, _) => "BPF_ALU",
+        (_, op::JA) => "BPF_JA",
+        (_, op::CALL) => "BPF_CALL",
+        (_, op::EXIT) => "BPF_EXIT",
+        (_, op::JCOND) => return None,
+        _ => "BPF_JMP/JMP32",
+    };
+    Some(name)
+}
+
 /// Where execution goes from a slot. Places are those that the fields name, in range or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {

@@ -10,7 +10,9 @@ pub enum Form {
     #[error("callback function not static")]
     CallbackNotStatic,
     #[error(transparent)]
-    Refused(#[from] skep_isa::DecodeError),
+    Refused(skep_isa::DecodeError),
+    #[error("{0} uses reserved fields")]
+    Fields(&'static str),
     #[error("unreachable insn {0}")]
     Unreachable(usize),
     #[error("jump into the middle of ldimm64 insn {0}")]
@@ -125,4 +127,20 @@ pub enum Form {
     TooManyFrames(usize),
     #[error("cannot tail call within exception cb")]
     TailCallInExceptionCallback,
+}
+
+impl Form {
+    /// Why a slot that a path comes to is no instruction.
+    pub(crate) fn undecodable(error: skep_isa::DecodeError) -> Form {
+        use skep_isa::DecodeError;
+        match error {
+            DecodeError::Reserved { code, .. } | DecodeError::Variant { code, .. } => {
+                crate::prep::family(code).map_or(Form::Refused(error), Form::Fields)
+            }
+            DecodeError::End { .. }
+            | DecodeError::Truncated { .. }
+            | DecodeError::UnknownOpcode { .. }
+            | DecodeError::Register { .. } => Form::Refused(error),
+        }
+    }
 }
