@@ -1,0 +1,11 @@
+//! Compiled code: what it does on this machine, and what it looks like.
+
+#[path = "common/run.rs"]
+mod run;
+
+#[path = "code/model.rs"]
+mod model;
+#[path = "code/operations.rs"]
+mod operations;
+#[path = "code/programs.rs"]
+mod programs;
