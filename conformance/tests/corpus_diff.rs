@@ -3,7 +3,7 @@
 //! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
 //! name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of JSON per program, in the order in
 //! which they end. `SKEP_DIFF_LIMITS=off` gives every program all of its inputs, however long it takes: loops by `may_goto` then take the
-//! kernel minutes. All CPUs that the process may use take part.
+//! kernel minutes. `SKEP_DIFF_MODE` is `checked` (the default) or `trusted`. All CPUs that the process may use take part.
 
 mod common;
 
@@ -12,7 +12,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use skep_conformance::corpus::{Corpus, Set, Truth, Verdict as Recorded};
-use skep_conformance::diff::{self, Inputs, Options, ProgramReport, Verdict};
+use skep_conformance::diff::{self, Inputs, Mode, Options, ProgramReport, Verdict};
 use skep_conformance::oracle;
 use skep_kernel::Kernel;
 use skep_linux::{AttachType, ProgType};
@@ -54,6 +54,8 @@ fn programs_of_the_corpus_do_the_same_in_both() {
     let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
     let mut options = Options::new(skep::host().unwrap());
     options.inputs = Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
+    let mode = std::env::var("SKEP_DIFF_MODE").unwrap_or_else(|_| "checked".into());
+    options.mode = Mode::named(&mode).unwrap_or_else(|| panic!("SKEP_DIFF_MODE may not be {mode}"));
     match std::env::var("SKEP_DIFF_LIMITS").as_deref() {
         Err(_) => {}
         Ok("off") => (options.instructions, options.kernel_time) = (u64::MAX, std::time::Duration::MAX),

@@ -59,8 +59,8 @@ pub struct Fact {
     pub through: Through,
     /// The map that a call is about, by its index in [`Program::maps`](crate::Program::maps), where that is the same on every path.
     pub map: Option<u16>,
-    /// The value that the register which the instruction writes holds afterwards, where that is the same number on every path.
-    pub constant: Option<u64>,
+    /// The key that a call is given for that map, where it is a number that is the same on every path.
+    pub key: Option<u64>,
     /// Whether somebody may read the upper 32 bits of the register that the instruction defines by its lower half.
     pub zero_extend: bool,
 }

@@ -4,10 +4,11 @@
 //! keeps, since another domain reaches other verdicts.
 //!
 //! *Start here*: [`verify`]; then [`prep`] (what is found out before any path is followed) and [`domain`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod domain;
 mod explore;
+mod facts;
 mod fault;
 pub mod kept;
 mod log;
@@ -18,24 +19,31 @@ mod setting;
 pub mod state;
 mod step;
 pub mod types;
+mod verified;
 pub mod why;
 
 use std::time::Instant;
 
 use skep_linux::Target;
-use skep_program::Program;
+use skep_program::{Facts, Program};
 
 pub use fault::{At, Fault};
 pub use options::{Keep, Options, Policies, Privileges};
 pub use report::{NotModelled, Reject, Report, Stats, Trail, Undecided, Verdict};
 pub use setting::{Setting, flags};
+pub use verified::verified;
 
 /// What the kernel would say of the program.
 pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
+    run(program, target, options, &mut None)
+}
+
+/// The report; and the facts, where they are asked for and the program is accepted.
+fn run(program: &Program, target: &Target, options: &Options, facts: &mut Option<&mut Facts>) -> Report {
     let start = Instant::now();
     let mut report =
         Report { verdict: Verdict::Accept, stats: Stats::default(), log: String::new(), insn_counts: Vec::new(), kept: None };
-    if let Err((at, trail)) = decide(program, target, options, &mut report) {
+    if let Err((at, trail)) = decide(program, target, options, &mut report, facts) {
         report.verdict = at.fault.verdict(at.pc, trail);
         // What is wrong with a program as a whole is said before any path is followed, or after all.
         if let (Verdict::Reject(reject), true) = (&report.verdict, options.log_level > 0)
@@ -49,7 +57,13 @@ pub fn verify(program: &Program, target: &Target, options: &Options) -> Report {
     report
 }
 
-fn decide(program: &Program, target: &Target, options: &Options, report: &mut Report) -> Result<(), (At, Trail)> {
+fn decide(
+    program: &Program,
+    target: &Target,
+    options: &Options,
+    report: &mut Report,
+    facts: &mut Option<&mut Facts>,
+) -> Result<(), (At, Trail)> {
     let setting = Setting::new(program, target, options).map_err(|fault| (At::whole(fault), Trail::default()))?;
     let mut early = prep::Early::default();
     let prep = prep::prepare_counting(&setting, &mut early);
@@ -59,7 +73,7 @@ fn decide(program: &Program, target: &Target, options: &Options, report: &mut Re
         log.functions(&early.starts);
     }
     match prep {
-        Ok((prep, attach)) => explore::explore(&setting, &prep, attach.as_ref(), log, report),
+        Ok((prep, attach)) => explore::explore(&setting, &prep, attach.as_ref(), log, report, facts),
         Err(at) => {
             report.log = log.map_or_else(String::new, |log| log.text);
             Err((at, Trail::default()))

@@ -6,9 +6,9 @@ use skep_helpers::Trap;
 use skep_isa::{Callee, Code, Insn, Slot, TargetError, Wide};
 use skep_linux::ProgType;
 use skep_memory::{Block, Fault, Why};
-use skep_program::Program;
+use skep_program::{Program, Verified};
 
-use crate::engine::{Op, compile};
+use crate::engine::{Op, Trusted, compile};
 use crate::input;
 
 /// Bytes between the addresses of two slots.
@@ -107,9 +107,19 @@ fn holds_kernel_pointers(prog_type: ProgType) -> bool {
 }
 
 impl Image {
+    /// A program that nobody vouches for: every access is tested.
     pub(crate) fn new(program: Arc<Program>) -> Result<Image, TargetError> {
+        Image::with(program, None)
+    }
+
+    /// A program that the verifier accepted. Who links it keeps the invariant of [`Trusted`].
+    pub(crate) fn trusted(verified: &Verified<Program>) -> Result<Image, TargetError> {
+        Image::with(verified.program().clone(), Some(Trusted::new(verified)))
+    }
+
+    fn with(program: Arc<Program>, trusted: Option<Trusted<'_>>) -> Result<Image, TargetError> {
         let code = Code::decode_each(&program.insns);
-        let (ops, needs) = compile(&code)?;
+        let (ops, needs) = compile(&code, trusted)?;
         Ok(Image {
             addresses: Block::zeroed(code.len().max(1) * SLOT_BYTES as usize),
             missing: Missing::of(&program),

@@ -107,6 +107,24 @@
 //! # }
 //! ```
 //!
+//! # Verified programs
+//!
+//! [`Builder::verify`] asks what Linux would say first. What it refuses does not build; what it accepts runs without tests of memory
+//! accesses, as in the kernel. [`verifier`] is that by itself.
+//!
+//! ```
+//! # use skep::{Arch, BuildError, Instance, Object, Options, Release, Target, verifier};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let object = Object::open("../conformance/programs/crash.bpf.o", &Options::default())?;
+//! let target = Target::new(Release::new(6, 18), Arch::X86_64);
+//! let built = Instance::builder(target).object(&object)?.verify(verifier::Options::default()).build();
+//! let Err(BuildError::Refused { program, reject }) = built else { panic!() };
+//! assert_eq!(program, "unchecked");
+//! assert_eq!(reject.why.to_string(), "R0 invalid mem access 'map_value_or_null'");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Helpers of an application
 //!
 //! [`Builder::helper`] supplies a helper; [`Machine`] is what a helper sees of the run.
@@ -134,7 +152,7 @@
 //!
 //! An [`Instance`] moves between threads; [`Instance::fork`] makes one for each thread that runs the same programs over the same maps.
 //! [`Object`], [`Program`] and [`MapRef`] are shared as they are.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod engine;
 mod error;
@@ -161,5 +179,6 @@ pub use skep_isa::{Insn, RawInsn, asm};
 pub use skep_linux::{Arch, AttachType, Errno, MapType, ProgType, Release, Target};
 pub use skep_memory::{Fault, Memory};
 pub use skep_object::{Object, ObjectError, Options, RelocateError, Repairs};
-pub use skep_program::{MapDef, Program};
+pub use skep_program::{Fact, Facts, MapDef, Program, Through, Verified};
+pub use skep_verifier as verifier;
 pub use skep_world::{self as world, Effect, KernelObjectError, Packet, Random, Redirect, Task, World};

@@ -27,9 +27,10 @@ fn input(prog_type: ProgType) -> Input {
 }
 
 /// The value a program returned, or why there is none.
-fn run(object: &Object, target: &Arc<Target>, name: &str) -> Result<u32, String> {
+fn run(object: &Object, target: &Arc<Target>, name: &str, verify: bool) -> Result<u32, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let builder = Instance::builder(target.clone()).object_programs(object, &[name]).map_err(|e| text(&e))?;
+    let builder = if verify { builder.verify(skep::verifier::Options::default()) } else { builder };
     let mut instance = builder.build().map_err(|e| text(&e))?;
     let mut program = instance.program(name).map_err(|e| text(&e))?;
     let prog_type = program.program().prog_type;
@@ -51,6 +52,16 @@ fn miss(case: &Json, result: Result<u32, String>) -> Option<String> {
 
 #[test]
 fn recorded_return_values() {
+    recorded(false);
+}
+
+/// Verified, and without the tests that this makes needless.
+#[test]
+fn recorded_return_values_of_verified_programs() {
+    recorded(true);
+}
+
+fn recorded(verify: bool) {
     let (Some(truth), Some(objects)) = (shared("corpus/truth/selftests-6.12.jsonl"), shared("corpus/objects/selftests-6.12"))
     else {
         println!("skipped: needs ../shared/corpus");
@@ -73,7 +84,7 @@ fn recorded_return_values() {
         let object =
             read.entry(file.to_owned()).or_insert_with(|| Object::open(objects.join(file), &Options::default()).unwrap());
         total += 1;
-        if let Some(why) = miss(&case, run(object, &target, name)) {
+        if let Some(why) = miss(&case, run(object, &target, name, verify)) {
             misses.push(format!("{file} {name}: {why}"));
         }
     }

@@ -11,7 +11,7 @@ use skep_world::Random;
 use super::compare::{Unstable, differences};
 use super::report::{Cut, Divergence, ProgramReport, Verdict};
 use super::run::{Inputs, Options};
-use super::simulated::{Simulated, SimulatedError};
+use super::simulated::{Mode, Simulated, SimulatedError};
 use crate::generate::Generator;
 use crate::oracle::{Case, Ended, Engine, Host, HostError, Observed, Set, TableError, shape};
 
@@ -25,6 +25,7 @@ const OTHERS: usize = 16;
 /// A program on both sides.
 pub(super) struct Pair {
     set: Set,
+    mode: Mode,
     skep: Simulated,
     kernel: Host,
     /// The program and its maps in the kernel once more, with other addresses, ids and hash seeds: made when it is needed.
@@ -62,9 +63,9 @@ impl Pair {
             }
             Err(error) => return Err(Verdict::KernelRefuses(error.to_string())),
         };
-        let skep =
-            Simulated::new(&set, &options.target, 0, like_this_thread).map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
-        Ok(Pair { set, skep, kernel, again: None, twin: None, _place: place })
+        let skep = Simulated::new(&set, &options.target, options.mode, 0, like_this_thread)
+            .map_err(|error| Verdict::SkepRefuses(refusal(&error)))?;
+        Ok(Pair { set, mode: options.mode, skep, kernel, again: None, twin: None, _place: place })
     }
 
     pub(super) fn run(&mut self, options: &Options, report: &mut ProgramReport) -> Verdict {
@@ -181,7 +182,7 @@ impl Pair {
     ) -> Result<(), TableError> {
         let twin = match &mut self.twin {
             Some(twin) => twin,
-            None => match Simulated::new(&self.set, target, 0xa5, like_this_thread) {
+            None => match Simulated::new(&self.set, target, self.mode, 0xa5, like_this_thread) {
                 Ok(twin) => self.twin.insert(twin),
                 // What could be built once is refused only for want of memory.
                 Err(_) => return Ok(()),

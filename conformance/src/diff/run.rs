@@ -10,6 +10,7 @@ use skep_object::{Object, ProgramRef};
 
 use super::pair::Pair;
 use super::report::{ProgramReport, Report, Verdict};
+use super::simulated::Mode;
 use crate::oracle::Case;
 
 /// What programs are run on.
@@ -35,6 +36,8 @@ pub struct Options {
     pub programs: Vec<String>,
     /// What to run them on.
     pub inputs: Inputs,
+    /// How skep runs them.
+    pub mode: Mode,
     /// Instructions that skep may execute for one program, over all its inputs; what is left of the inputs is not run then.
     pub instructions: u64,
     /// Time that the kernel may take for one program, likewise. (A loop by `may_goto` takes it a quarter of a second.)
@@ -50,6 +53,7 @@ impl Options {
             target: target.into(),
             programs: Vec::new(),
             inputs,
+            mode: Mode::default(),
             instructions: 1 << 28,
             kernel_time: Duration::from_secs(10),
         }

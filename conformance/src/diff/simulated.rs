@@ -93,6 +93,27 @@ impl Table for SimulatedTable {
     }
 }
 
+/// How skep runs programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The interpreter, testing every access.
+    #[default]
+    Checked,
+    /// The interpreter, without the tests that the verifier makes needless. It must accept the programs.
+    Trusted,
+}
+
+impl Mode {
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<Mode> {
+        match name {
+            "checked" => Some(Mode::Checked),
+            "trusted" => Some(Mode::Trusted),
+            _other => None,
+        }
+    }
+}
+
 impl Simulated {
     /// Makes an instance of programs and maps, in a world that `set_world` has set. `stack_byte` is what stacks hold before the
     /// program writes to them.
@@ -102,6 +123,7 @@ impl Simulated {
     pub fn new(
         set: &Set,
         target: &Arc<Target>,
+        mode: Mode,
         stack_byte: u8,
         set_world: impl FnOnce(&mut World),
     ) -> Result<Simulated, SimulatedError> {
@@ -128,6 +150,10 @@ impl Simulated {
         for def in &set.others {
             builder = builder.map(def.clone());
         }
+        builder = match mode {
+            Mode::Checked => builder,
+            Mode::Trusted => builder.verify(skep::verifier::Options::default()),
+        };
         let instance = builder.build().map_err(Box::new)?;
         let mut tables = Vec::new();
         for map in instance.maps() {

@@ -18,6 +18,7 @@ use std::rc::Rc;
 use skep_btf::TypeId;
 use skep_isa::{Callee, Insn, Slot};
 use skep_linux::limits::{MAX_PENDING_BRANCHES, MAX_PROCESSED_INSNS};
+use skep_program::Facts;
 
 use crate::fault::{At, Fault};
 use crate::kept::{Keeper, Mark};
@@ -125,6 +126,7 @@ pub(crate) fn explore<'a>(
     attach: Option<&'a Attach<'a>>,
     log: Option<Box<Log>>,
     report: &mut Report,
+    facts: &mut Option<&mut Facts>,
 ) -> Result<(), (At, Trail)> {
     let mut walk = Walk::new(setting, prep, attach);
     walk.log = log;
@@ -150,6 +152,9 @@ pub(crate) fn explore<'a>(
     walk.check_absent_kfuncs().map_err(|fault| (At::whole(fault), Trail::default()))?;
     walk.hand_over();
     report.kept = walk.keeper.take().and_then(|keeper| keeper.finish(prep));
+    if let Some(facts) = facts {
+        **facts = crate::facts::facts(prep, setting.program.maps.len(), &walk.notes, &walk.stack_depth);
+    }
     Ok(())
 }
 

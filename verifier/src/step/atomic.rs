@@ -45,6 +45,7 @@ impl Walk<'_> {
         if let Some(dst) = fetched {
             self.access(&Access { does: Does::Load { dst, signed: false }, ..access })?;
         }
+        self.note_reach(&through);
         if through.kind == Kind::Arena {
             self.note_through(&through, false)?;
         }

@@ -20,6 +20,7 @@ mod slots;
 mod wide;
 
 use skep_isa::{Insn, Operand, Reg as Name};
+use skep_program::Through;
 
 use crate::explore::Walk;
 use crate::fault::Fault;
@@ -44,8 +45,12 @@ pub(crate) struct Note {
     pub seen: bool,
     /// The kind of pointer that a load or store goes through.
     pub through: Option<(Kind, Flags)>,
+    /// What that reaches.
+    pub reaches: Through,
     /// The map of a call, and whether paths differ in it.
     pub map: Option<(MapRef, bool)>,
+    /// The key that the call is given, if it is a known one that paths rely on and do not differ in.
+    pub key: Option<u64>,
     /// Of a call that the kernel may put a loop in place of: whether it still does, and the function that is called.
     pub loops: Option<(bool, u32)>,
 }

@@ -3,6 +3,7 @@
 use skep_isa::{Callee, Code, Insn, Operand, Reg, Slot, TargetError, Wide, eval};
 
 use super::op::{Handler, Op};
+use super::trusted::Trusted;
 use super::{access, alu, atomic, call, jump};
 
 /// What a program needs from outside, in the order in which its instructions ask.
@@ -14,13 +15,13 @@ pub(crate) struct Needs {
     pub(crate) calls: Vec<Callee>,
 }
 
-/// One op per slot, and one behind the last.
-pub(crate) fn compile(code: &Code) -> Result<(Vec<Op>, Needs), TargetError> {
+/// One op per slot, and one behind the last. Accesses that a verified program needs no test for go without.
+pub(crate) fn compile(code: &Code, trusted: Option<Trusted<'_>>) -> Result<(Vec<Op>, Needs), TargetError> {
     let mut needs = Needs::default();
     let mut ops = Vec::with_capacity(code.len() + 1);
     for (slot, content) in code.slots().iter().enumerate() {
         ops.push(match content {
-            Slot::Insn(insn) => op(insn, slot, code.target(slot)?, &mut needs),
+            Slot::Insn(insn) => op(insn, slot, code.target(slot)?, trusted, &mut needs),
             Slot::Second | Slot::Refused(_) => plain(call::refused()),
         });
     }
@@ -62,7 +63,7 @@ impl Op {
     }
 }
 
-fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op {
+fn op(insn: &Insn, slot: usize, target: Option<usize>, trusted: Option<Trusted<'_>>, needs: &mut Needs) -> Op {
     // Programs have far fewer than 2^31 slots: a target fits.
     let to = target.map_or(0, |target| target as i32);
     match *insn {
@@ -74,14 +75,16 @@ fn op(insn: &Insn, slot: usize, target: Option<usize>, needs: &mut Needs) -> Op 
         Insn::AddrSpaceCast { dst, src, to, from: _ } => plain(alu::cast(to)).dst_is(dst).src_is(src),
         Insn::LoadWide { dst, value } => wide(value, slot, needs).dst_is(dst),
         Insn::Load { size, signed, dst, base, off } => {
-            plain(access::load(size, signed, base)).dst_is(dst).src_is(base).off_is(off.into())
+            let proven = trusted.and_then(|trusted| trusted.load(slot, size, signed));
+            plain(proven.unwrap_or_else(|| access::load(size, signed, base))).dst_is(dst).src_is(base).off_is(off.into())
         }
         Insn::LoadPacket { size, index, off } => {
             let op = plain(call::packet(index.is_some())).off_is(off).imm_is(size.bytes().into());
             index.map_or(op, |reg| op.src_is(reg))
         }
         Insn::Store { size, base, off, src } => {
-            plain(access::store(size, base, src)).dst_is(base).operand_is(src).off_is(off.into())
+            let proven = trusted.and_then(|trusted| trusted.store(slot, size, src));
+            plain(proven.unwrap_or_else(|| access::store(size, base, src))).dst_is(base).operand_is(src).off_is(off.into())
         }
         Insn::Atomic { size, op, base, off, src } => plain(atomic::handler(op, size)).dst_is(base).src_is(src).off_is(off.into()),
         Insn::LoadAcquire { size, dst, base, off } => {

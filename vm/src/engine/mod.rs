@@ -11,6 +11,7 @@ mod jump;
 mod op;
 mod run;
 mod state;
+mod trusted;
 
 pub(crate) use compile::compile;
 pub(crate) use hook::Silent;
@@ -18,3 +19,4 @@ pub use hook::{At, Hook, Step, Strict, Trace};
 pub(crate) use op::Op;
 pub(crate) use run::{Engine, Environment, MapTable};
 pub(crate) use state::{Core, Event, MAX_DEPTH};
+pub(crate) use trusted::Trusted;

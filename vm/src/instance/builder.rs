@@ -8,10 +8,11 @@ use skep_isa::{Callee, TargetError, Wide};
 use skep_linux::{Errno, MapType, Target};
 use skep_maps::{Arena, CreateError, CreateOptions, HandleLayout, Map, PerfEventArray, ProgArray};
 use skep_object::{Linker, Object, ObjectError, ProgramRef, RelocateError};
-use skep_program::{MapDef, Program};
+use skep_program::{MapDef, Program, Verified};
+use skep_verifier::{Reject, Undecided, Verdict, verified};
 use skep_world::{Context, FreedField, KernelObjectError, World};
 
-use super::{Entry, Instance};
+use super::{Entry, Instance, as_verified};
 use crate::engine::{Core, Environment, MapTable};
 use crate::image::Image;
 use crate::link::{Closure, Linked, Outside};
@@ -59,6 +60,30 @@ pub enum BuildError {
         /// What is wrong.
         what: String,
     },
+    /// A program that was to be verified, and that the kernel would refuse.
+    #[error("program `{program}` is refused{}: {}", at(reject.pc), reject.why)]
+    Refused {
+        /// The program.
+        program: String,
+        /// Why.
+        reject: Box<Reject>,
+    },
+    /// A program that was to be verified, and of which skep cannot tell.
+    #[error("program `{program}`{}: cannot decide: {}", at(undecided.pc), undecided.what)]
+    Undecided {
+        /// The program.
+        program: String,
+        /// What skep does not know.
+        undecided: Box<Undecided>,
+    },
+    /// What a verified program is linked to is not what it was verified with.
+    #[error("program `{program}` was not verified with this: {what}")]
+    NotAsVerified {
+        /// The program.
+        program: String,
+        /// What differs.
+        what: String,
+    },
     /// A variable of the kernel that cannot be made.
     #[error("program `{program}`: {error}")]
     Variable {
@@ -77,6 +102,10 @@ pub enum BuildError {
         /// What is wrong.
         what: String,
     },
+}
+
+fn at(slot: Option<usize>) -> String {
+    slot.map_or_else(String::new, |slot| format!(", instruction {slot}"))
 }
 
 impl From<ObjectError> for BuildError {
@@ -102,6 +131,7 @@ pub struct Builder {
     absent: bool,
     stack_byte: u8,
     map_memory: Option<u64>,
+    verify: Option<skep_verifier::Options>,
 }
 
 impl Builder {
@@ -116,6 +146,7 @@ impl Builder {
             absent: false,
             stack_byte: 0,
             map_memory: None,
+            verify: None,
         }
     }
 
@@ -230,6 +261,14 @@ impl Builder {
         self
     }
 
+    /// Verifies the programs as the kernel would. What it would refuse, or what skep cannot decide, does not build; what is accepted runs
+    /// without the tests of memory accesses that this makes needless.
+    #[must_use]
+    pub fn verify(mut self, options: skep_verifier::Options) -> Builder {
+        self.verify = Some(options);
+        self
+    }
+
     /// Creates the maps and links the programs.
     ///
     /// # Errors
@@ -273,14 +312,39 @@ impl Builder {
 
     fn link(&mut self, program: Arc<Program>, index: usize, own: &[usize], maps: &[Entry]) -> Result<Linked, BuildError> {
         let name = program.name.clone();
-        let image = Image::new(program).map_err(|error| BuildError::Jump { program: name.clone(), error })?;
+        let wrong_jump = |error| BuildError::Jump { program: name.clone(), error };
+        let image = match self.verify.clone() {
+            None => Image::new(program).map_err(wrong_jump)?,
+            Some(options) => {
+                let verified = self.verified(program, &options)?;
+                as_verified::check(&verified, own, maps, self.world.cpus)
+                    .map_err(|what| BuildError::NotAsVerified { program: name.clone(), what })?;
+                Image::trusted(&verified).map_err(wrong_jump)?
+            }
+        };
         let mut links = Vec::with_capacity(image.links.len());
         for (slot, wide) in &image.links {
             links.push(self.value(&image, *slot, *wide, own, maps)?);
         }
         let calls = image.calls.iter().map(|callee| self.callee(&image, *callee)).collect::<Result<Vec<_>, _>>()?;
+        if self.verify.is_some() && calls.iter().any(|callee| matches!(callee, Outside::Closure(_))) {
+            let what = "it calls a helper that the application supplies".to_owned();
+            return Err(BuildError::NotAsVerified { program: name, what });
+        }
         let arena = own.iter().map(|at| &maps[*at].map).find(|map| map.def().map_type == MapType::Arena).cloned();
         Ok(Linked { index, image: Arc::new(image), links, calls, arena, by_number: BTreeMap::new() })
+    }
+
+    /// The program, accepted.
+    fn verified(&self, program: Arc<Program>, options: &skep_verifier::Options) -> Result<Verified<Program>, BuildError> {
+        let name = program.name.clone();
+        let (report, verified) = verified(program, &self.world.target, options);
+        match (report.verdict, verified) {
+            (Verdict::Accept, Some(verified)) => Ok(verified),
+            (Verdict::Reject(reject), _) => Err(BuildError::Refused { program: name, reject }),
+            (Verdict::Undecided(undecided), _) => Err(BuildError::Undecided { program: name, undecided }),
+            (Verdict::Accept, None) => unreachable!("what is accepted is vouched for"),
+        }
     }
 
     /// The value of a wide load.

@@ -1,5 +1,6 @@
 //! Programs with their maps and their world.
 
+mod as_verified;
 mod builder;
 mod map;
 mod run;

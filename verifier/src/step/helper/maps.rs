@@ -71,20 +71,21 @@ impl<'a> Walk<'a> {
         if called.row.map_use == MapUse::Write && self.setting.is_read_only(def) {
             return Err(Call::ReadOnlyMap.into());
         }
-        let note: &mut Note = &mut self.notes[self.pc];
-        note.map = Some(match note.map {
-            Some((before, mixed)) => (before, mixed || before != map),
-            None => (map, false),
-        });
+        let mut key = called.key;
         if called.row.leave == Leave::TailCall {
             if def.map_type != MapType::ProgArray {
                 return Err(Call::NoProgArray.into());
             }
-            let key = self.state.reg(Name::R3).constant();
-            if key.is_some_and(|key| key < u64::from(def.max_entries)) {
+            key = self.state.reg(Name::R3).constant().filter(|key| *key < u64::from(def.max_entries));
+            if key.is_some() {
                 self.mark_precise(Name::R3)?;
             }
         }
+        let note: &mut Note = &mut self.notes[self.pc];
+        (note.map, note.key) = match note.map {
+            Some((before, mixed)) => (Some((before, mixed || before != map)), note.key.filter(|before| key == Some(*before))),
+            None => (Some((map, false)), key),
+        };
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use skep_isa::{Operand, Reg as Name, Size};
 
 use crate::domain::Tnum;
 use crate::explore::Walk;
+use crate::facts;
 use crate::fault::Fault;
 use crate::state::{Flags, Kind, Reg};
 use crate::why::{self, Mem};
@@ -84,6 +85,7 @@ impl Walk<'_> {
         self.state.reg_mut(dst).subreg_def = subreg_def;
         let does = Does::Load { dst, signed };
         self.access(&Access { base, off: i32::from(off), size, does, strict })?;
+        self.note_reach(&through);
         self.note_through(&through, !strict)?;
         let mut value = *self.state.reg(dst);
         self.check_invariants(&mut value, "ldx")?;
@@ -101,6 +103,7 @@ impl Walk<'_> {
         }
         let through = *self.read(base)?;
         self.access(&Access { base, off: i32::from(off), size, does: Does::Store(src), strict })?;
+        self.note_reach(&through);
         self.note_through(&through, false)
     }
 
@@ -229,6 +232,12 @@ impl Walk<'_> {
         }
         let var = reg.num.bits.to_string();
         Err(Mem::MisalignedPacket { ip_align: IP_ALIGN, var, off: reg.off, at: access.off, size: bytes }.into())
+    }
+
+    /// What the instruction reaches through the pointer, for those who run the program.
+    pub(super) fn note_reach(&mut self, reg: &Reg) {
+        let note = &mut self.notes[self.pc];
+        note.reaches = note.reaches.join(facts::through(reg.kind, reg.flags));
     }
 
     /// One instruction reaches memory of one kind only, whichever path it is on. Where `trust_may_differ`, pointers to memory and to structs
