@@ -127,7 +127,7 @@ impl Simulated {
         stack_byte: u8,
         set_world: impl FnOnce(&mut World),
     ) -> Result<Simulated, SimulatedError> {
-        Simulated::with_budget(set, target, stack_byte, DEFAULT_BUDGET, set_world)
+        Simulated::with_budget(set, target, mode, stack_byte, DEFAULT_BUDGET, set_world)
     }
 
     /// The same, where each run may execute `budget` instructions.
@@ -137,6 +137,7 @@ impl Simulated {
     pub fn with_budget(
         set: &Set,
         target: &Arc<Target>,
+        mode: Mode,
         stack_byte: u8,
         budget: u64,
         set_world: impl FnOnce(&mut World),

@@ -9,7 +9,7 @@ use skep_verifier::kept::{Kept, Tally};
 
 use super::event::Events;
 use super::follow::{Follow, Lost};
-use crate::diff::{Simulated, SimulatedError};
+use crate::diff::{Mode, Simulated, SimulatedError};
 use crate::oracle::Set;
 
 /// How much is run.
@@ -90,7 +90,7 @@ pub type Unjudged = SimulatedError;
 pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) -> Result<Judgement, Unjudged> {
     let mut events = None;
     let make = |world: &mut skep::World| events = Some(Events::new(set, target, world, limits.seed));
-    let mut engine = Simulated::with_budget(set, target, STACK_BYTE, limits.run, make)?;
+    let mut engine = Simulated::with_budget(set, target, Mode::Checked, STACK_BYTE, limits.run, make)?;
     let mut judgement = Judgement::default();
     let (Some(events), Some(program)) = (events, set.programs.first()) else { return Ok(judgement) };
     let mut index = 0;
