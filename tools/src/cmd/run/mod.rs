@@ -199,12 +199,14 @@ fn jobs(args: &Args, object: &Object) -> Result<Vec<Job>, Failure> {
 /// Failures to make an instance: what skep lacks is undecided, all else is the object's fault.
 fn unbuildable(error: BuildError) -> Failure {
     match error {
-        BuildError::NoBody { .. } => Failure::undecided(error),
+        BuildError::NoBody { .. } | BuildError::Undecided { .. } => Failure::undecided(error),
         BuildError::Object(_) => Failure::usage(error),
         BuildError::Relocate(_)
         | BuildError::Map(_)
         | BuildError::Jump { .. }
         | BuildError::Link { .. }
+        | BuildError::Refused { .. }
+        | BuildError::NotAsVerified { .. }
         | BuildError::Variable { .. }
         | BuildError::Slot { .. } => Failure::failed(error),
     }
