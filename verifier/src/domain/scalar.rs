@@ -75,6 +75,10 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
 
     /// Everything learns from everything, in the order and as often as Linux does it: what it keeps depends on both.
     pub fn sync(&mut self) {
+        // Of a number that is known in every way there is nothing to learn.
+        if self.constant().is_some_and(|value| *self == Scalar::exact(value)) {
+            return;
+        }
         self.bounds_from_bits();
         for _ in 0..3 {
             self.low_from_wide();

@@ -2,7 +2,7 @@
 
 use crate::domain::{Range, Scalar64};
 use crate::prep::Prep;
-use crate::state::{ADD_CONST, Byte, Frame, Kind, RefKind, Refs, Reg, Slot, State};
+use crate::state::{ADD_CONST, Byte, Frame, Kind, Place, RefKind, Refs, Reg, Slot, State};
 
 /// How much the states must have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +24,21 @@ pub(super) struct Ids {
     few: [(u32, u32); FEW_IDS],
     count: usize,
     more: Vec<(u32, u32)>,
+    last: u32,
     fresh: u32,
 }
 
 impl Ids {
     /// No id is known; `last` is the highest that was given out.
     pub(super) fn new(last: u32) -> Ids {
-        Ids { few: [(0, 0); FEW_IDS], count: 0, more: Vec::new(), fresh: last }
+        Ids { few: [(0, 0); FEW_IDS], count: 0, more: Vec::new(), last, fresh: last }
+    }
+
+    /// No id is known any more.
+    fn forget(&mut self) {
+        self.count = 0;
+        self.more.clear();
+        self.fresh = self.last;
     }
 
     /// Whether the ids mean the same, given those before.
@@ -88,6 +96,8 @@ pub(super) struct Compare<'a> {
     pub level: Level,
     /// Ids.
     pub ids: Ids,
+    /// Where states like these differed before; after a comparison, where these do, if they do in one place.
+    pub apart: Option<Place>,
 }
 
 impl Compare<'_> {
@@ -173,9 +183,15 @@ impl Compare<'_> {
         slot.bytes.iter().all(misc).then_some(UNKNOWN)
     }
 
-    fn stack(&mut self, old: &Frame, new: &Frame) -> bool {
+    fn stack(&mut self, number: usize, old: &Frame, new: &Frame) -> bool {
         let (olds, news) = (old.stack.slots(), new.stack.slots());
-        olds.iter().enumerate().all(|(spi, slot)| self.slot(slot, news.get(spi)))
+        for (spi, slot) in olds.iter().enumerate() {
+            if !self.slot(slot, news.get(spi)) {
+                self.apart = Some(Place::Slot { frame: number as u8, spi: spi as u8 });
+                return false;
+            }
+        }
+        true
     }
 
     fn slot(&mut self, old: &Slot, new: Option<&Slot>) -> bool {
@@ -229,17 +245,18 @@ impl Compare<'_> {
         }
     }
 
-    fn frame(&mut self, old: &Frame, new: &Frame, pc: u32) -> bool {
+    fn frame(&mut self, number: usize, old: &Frame, new: &Frame, pc: u32) -> bool {
         if old.callback_depth > new.callback_depth {
             return false;
         }
         let live = self.prep.marks[pc as usize].live_regs;
         for at in 0..old.regs.len() {
             if live & 1 << at != 0 && !self.reg(&old.regs[at], &new.regs[at]) {
+                self.apart = Some(Place::Reg { frame: number as u8, reg: at as u8 });
                 return false;
             }
         }
-        self.stack(old, new)
+        self.stack(number, old, new)
     }
 
     fn refs(&mut self, old: &Refs, new: &Refs) -> bool {
@@ -255,17 +272,39 @@ impl Compare<'_> {
         old.held.iter().zip(&new.held).all(|(a, b)| self.ids.same(a.id, b.id) && same_ref(a.kind, b.kind))
     }
 
+    /// Whether the states differ at this place, whatever else is in them. Ids that are known only make more states differ.
+    fn differ_at(&mut self, place: Place, old: &State, new: &State) -> bool {
+        match place {
+            Place::Reg { frame, reg } => {
+                let (at, number) = (usize::from(frame), usize::from(reg));
+                let live = self.prep.marks[old.frame_pc(at) as usize].live_regs;
+                live & 1 << reg != 0 && !self.reg(&old.frames[at].regs[number], &new.frames[at].regs[number])
+            }
+            Place::Slot { frame, spi } => {
+                let (at, spi) = (usize::from(frame), usize::from(spi));
+                let slot = old.frames[at].stack.slots().get(spi);
+                slot.is_some_and(|slot| !self.slot(slot, new.frames[at].stack.slots().get(spi)))
+            }
+        }
+    }
+
     /// The new state needs no path of its own.
     pub(super) fn states(&mut self, old: &State, new: &State) -> bool {
         if old.frames.len() != new.frames.len() || old.speculative && !new.speculative || old.sleepable != new.sleepable {
             return false;
+        }
+        if let Some(place) = self.apart {
+            if self.differ_at(place, old, new) {
+                return false;
+            }
+            self.ids.forget();
         }
         if !self.refs(&old.refs, &new.refs) {
             return false;
         }
         for at in 0..old.frames.len() {
             let (a, b) = (&old.frames[at], &new.frames[at]);
-            if a.callsite != b.callsite || !self.frame(a, b, old.frame_pc(at)) {
+            if a.callsite != b.callsite || !self.frame(at, a, b, old.frame_pc(at)) {
                 return false;
             }
         }
@@ -291,9 +330,27 @@ fn packet_range_within(old: i32, new: i32) -> bool {
 }
 
 /// Registers of the current frames are the same, whatever their ids: the loop may never end.
-pub(super) fn maybe_looping(old: &State, new: &State) -> bool {
-    old.frames.len() == new.frames.len()
-        && old.frame().regs.iter().zip(&new.frame().regs).all(|(a, b)| a.same_value(b) && a.id == b.id && a.ref_id == b.ref_id)
+/// `apart` is a place where states like these differed before; if these differ in a register, it is that afterwards.
+pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Option<Place>) -> bool {
+    if old.frames.len() != new.frames.len() {
+        return false;
+    }
+    let (depth, olds, news) = (old.depth(), &old.frame().regs, &new.frame().regs);
+    let same = |at: usize| {
+        let (a, b) = (&olds[at], &news[at]);
+        a.same_value(b) && a.id == b.id && a.ref_id == b.ref_id
+    };
+    if let Some(Place::Reg { frame, reg }) = *apart
+        && usize::from(frame) == depth
+        && !same(usize::from(reg))
+    {
+        return false;
+    }
+    let differs = (0..olds.len()).find(|at| !same(*at));
+    if let Some(at) = differs {
+        *apart = Some(Place::Reg { frame: depth as u8, reg: at as u8 });
+    }
+    differs.is_none()
 }
 
 /// An iterator that may still give something has gone on since.

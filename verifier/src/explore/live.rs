@@ -4,12 +4,13 @@
 //! into what is live before each instruction: what is read there, or live after it and not written. A slot that is not live
 //! does not tell states apart.
 
-use std::collections::HashMap;
-
 use skep_isa::Insn;
 
 use crate::prep::Prep;
-use crate::state::State;
+use crate::state::{Frame, State};
+
+/// Frames that there may be at one time.
+const MOST_FRAMES: usize = 8;
 
 /// Slots of one frame, as bits, for one instruction.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +34,8 @@ struct Instance {
     subprog: usize,
     /// The instance it is called from.
     outer: Option<usize>,
+    /// Instances that are called from it: the slot of the call, the function, the instance.
+    inner: Vec<(u32, u32, usize)>,
     /// By frame, then by slot within the function; empty until something is noted.
     masks: Vec<Vec<Masks>>,
     /// Slots whose writes were noted at least once.
@@ -47,7 +50,8 @@ struct Instance {
 #[derive(Debug, Default)]
 pub(super) struct StackLive {
     instances: Vec<Instance>,
-    by_chain: HashMap<(Vec<u32>, usize), usize>,
+    /// Functions that nothing calls (asynchronous callbacks and global functions are such): the function, the instance.
+    roots: Vec<(u32, usize)>,
     /// The instance of the current state, where it is known.
     current: Option<usize>,
     /// Writes of the current instruction, by frame.
@@ -85,29 +89,38 @@ fn successors(prep: &Prep, pc: usize) -> [Option<usize>; 2] {
 impl StackLive {
     /// The instance of a frame of a state.
     fn instance(&mut self, prep: &Prep, state: &State, frame: usize) -> usize {
-        let chain: Vec<u32> = state.frames[1..=frame].iter().map(|frame| frame.callsite).collect();
-        let root = state.frames[0].subprog as usize;
-        let subprog = state.frames[frame].subprog as usize;
-        // Asynchronous callbacks and global functions are roots of their own.
-        let mut key = chain;
-        key.insert(0, root as u32);
-        if let Some(&found) = self.by_chain.get(&(key.clone(), subprog)) {
-            return found;
+        let root = state.frames[0].subprog;
+        let mut at = match self.roots.iter().find(|(subprog, _)| *subprog == root) {
+            Some((_, found)) => *found,
+            None => {
+                let index = self.add(prep, Vec::new(), root, None);
+                self.roots.push((root, index));
+                index
+            }
+        };
+        for Frame { callsite, subprog, .. } in &state.frames[1..=frame] {
+            let outer = &self.instances[at];
+            at = match outer.inner.iter().find(|(site, called, _)| site == callsite && called == subprog) {
+                Some((_, _, found)) => *found,
+                None => {
+                    let callsites = [outer.callsites.as_slice(), &[*callsite]].concat();
+                    let index = self.add(prep, callsites, *subprog, Some(at));
+                    self.instances[at].inner.push((*callsite, *subprog, index));
+                    index
+                }
+            };
         }
-        let outer = frame.checked_sub(1).map(|frame| self.instance(prep, state, frame));
+        at
+    }
+
+    fn add(&mut self, prep: &Prep, callsites: Vec<u32>, subprog: u32, outer: Option<usize>) -> usize {
+        let subprog = subprog as usize;
         let slots = prep.subprogs[subprog].slots.len();
-        let index = self.instances.len();
-        self.instances.push(Instance {
-            callsites: key[1..].to_vec(),
-            subprog,
-            outer,
-            masks: vec![Vec::new(); frame + 1],
-            seen: vec![false; slots],
-            updated: false,
-            write_dropped: false,
-        });
-        self.by_chain.insert((key, subprog), index);
-        index
+        let masks = vec![Vec::new(); callsites.len() + 1];
+        let seen = vec![false; slots];
+        let inner = Vec::new();
+        self.instances.push(Instance { callsites, subprog, outer, inner, masks, seen, updated: false, write_dropped: false });
+        self.instances.len() - 1
     }
 
     fn current(&mut self, prep: &Prep, state: &State) -> usize {
@@ -226,8 +239,12 @@ impl StackLive {
 
     /// Whether a slot of a frame may still be read from the state on.
     pub(super) fn query<'a>(&'a mut self, prep: &'a Prep, state: &State) -> Query<'a> {
-        let instances = (0..state.frames.len()).map(|frame| self.instance(prep, state, frame)).collect();
-        Query { live: self, prep, instances, pc: state.pc as usize }
+        let depth = state.depth();
+        let mut instances = [0; MOST_FRAMES];
+        for (frame, instance) in instances.iter_mut().enumerate().take(depth + 1) {
+            *instance = self.instance(prep, state, frame);
+        }
+        Query { live: self, prep, instances, depth, pc: state.pc as usize }
     }
 }
 
@@ -271,28 +288,32 @@ fn update_frame(prep: &Prep, masks: &mut [Masks], order: &[u32], start: usize) -
 pub(super) struct Query<'a> {
     live: &'a StackLive,
     prep: &'a Prep,
-    instances: Vec<usize>,
+    /// By frame, as far as there are frames.
+    instances: [usize; MOST_FRAMES],
+    depth: usize,
     pc: usize,
 }
 
 impl Query<'_> {
-    fn before(&self, instance: usize, pc: usize, frame: usize, spi: usize) -> bool {
+    fn before(&self, instance: usize, pc: usize, frame: usize) -> u64 {
         let instance = &self.live.instances[instance];
         let at = pc - self.prep.subprogs[instance.subprog].slots.start;
-        instance.masks.get(frame).and_then(|masks| masks.get(at)).is_some_and(|masks| masks.live & 1 << spi != 0)
+        instance.masks.get(frame).and_then(|masks| masks.get(at)).map_or(0, |masks| masks.live)
     }
 
-    /// Whether the slot may be read by the current function, or by one that waits after (a callback's caller: at) its call.
+    /// Whether a slot of a frame may be read: see `live`.
     pub(super) fn is_live(&self, frame: usize, spi: usize) -> bool {
-        let current = self.instances.len() - 1;
-        if self.before(self.instances[current], self.pc, frame, spi) {
-            return true;
-        }
-        let callsites = &self.live.instances[self.instances[current]].callsites;
-        (frame..current).any(|waiting| {
+        self.live(frame) & 1 << spi != 0
+    }
+
+    /// Slots of a frame that may be read by the current function, or by one that waits after (a callback's caller: at) its call, as bits.
+    pub(super) fn live(&self, frame: usize) -> u64 {
+        let current = self.instances[self.depth];
+        let callsites = &self.live.instances[current].callsites;
+        (frame..self.depth).fold(self.before(current, self.pc, frame), |live, waiting| {
             let call = callsites[waiting] as usize;
             let pc = if self.prep.marks[call].calls_callback { call } else { call + 1 };
-            self.before(self.instances[waiting], pc, frame, spi)
+            live | self.before(self.instances[waiting], pc, frame)
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::log::Log;
 use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
-use crate::state::{Frame, Linked, NO_CALLSITE, Refs, State, StateId, Step};
+use crate::state::{Frame, Linked, NO_CALLSITE, State, StateId, Step};
 use crate::step::{Known, Next, Note};
 use crate::types::attach::Attach;
 use crate::types::kfunc_args;
@@ -37,6 +37,9 @@ use precise::Teller;
 pub(crate) use precise::{Masks, fetched};
 use scc::Loops;
 use store::Store;
+
+/// The most blank states that are kept for their memory.
+const MOST_SPARE: usize = 64;
 
 /// A way of a fork that is followed later.
 #[derive(Debug)]
@@ -100,9 +103,13 @@ pub(crate) struct Walk<'a> {
     pub(crate) work: u64,
     pub(crate) counts: Counts,
     store: Store,
+    /// By slot: see [`precise::touched`].
+    touched: Vec<u16>,
     /// States that are looked at; kept for its memory.
     bucket: Vec<StateId>,
     pending: Vec<Pending>,
+    /// Blank states; kept for their memory.
+    spare: Vec<State>,
     loops: Loops,
     live: StackLive,
     ids: u32,
@@ -179,8 +186,10 @@ impl<'a> Walk<'a> {
             work: 0,
             counts: Counts::default(),
             store: Store::new(prep.code.len()),
+            touched: (0..prep.code.len()).map(|slot| precise::touched(prep.code.insn(slot))).collect(),
             bucket: Vec::new(),
             pending: Vec::new(),
+            spare: Vec::new(),
             loops: Loops::default(),
             live: StackLive::default(),
             ids: 0,
@@ -287,7 +296,9 @@ impl<'a> Walk<'a> {
                 }
                 return Ok(());
             };
-            (self.state, self.pc, self.prev) = (pending.state, pending.pc, pending.prev);
+            let ended = std::mem::replace(&mut self.state, pending.state);
+            (self.pc, self.prev) = (pending.pc, pending.prev);
+            self.reuse(ended);
             if let (Some(keeper), Some(mark)) = (&mut self.keeper, pending.visit) {
                 keeper.resume(mark);
             }
@@ -393,7 +404,7 @@ impl<'a> Walk<'a> {
                 stack: None,
                 dst_stack: false,
                 src_stack: false,
-                linked: Linked::default(),
+                linked: Linked::NONE,
             });
             self.step_open = true;
         }
@@ -404,12 +415,22 @@ impl<'a> Walk<'a> {
 
     /// The path forks: a copy of the state goes on at `pc` later.
     pub(crate) fn fork(&mut self, pc: usize) -> Result<&mut State, Fault> {
-        let state = self.state.clone();
+        let mut state = self.spare.pop().unwrap_or_else(State::blank);
+        state.copy_from(&self.state);
+        state.history.extend_from_slice(&self.state.history);
         let prev = self.pc as i64;
         if let Some(parent) = state.parent {
             self.store.get_mut(parent).state.branches += 1;
         }
         self.push_pending(state, pc, prev, false)
+    }
+
+    /// The state is done with: another may have its memory.
+    fn reuse(&mut self, mut state: State) {
+        if self.spare.len() < MOST_SPARE {
+            state.clear();
+            self.spare.push(state);
+        }
     }
 
     /// A path of its own, that begins at a function with nothing but its arguments.
@@ -455,7 +476,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         self.work += 1;
-        let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+        let teller = Teller { setting: self.setting, prep: self.prep, touched: &self.touched, log: self.log.as_deref_mut() };
         precise::mark(teller, &mut self.store, &self.state, masks, &mut false)
     }
 
@@ -504,19 +525,9 @@ impl<'a> Walk<'a> {
 fn entry_state(prep: &Prep, subprog: usize, sleepable: bool) -> State {
     State {
         frames: vec![Frame::new(NO_CALLSITE, 0, subprog)],
-        refs: Refs::default(),
-        parent: None,
         branches: 1,
-        pc: 0,
         first_pc: prep.subprogs[subprog].slots.start as u32,
-        last_pc: -1,
-        history: Vec::new(),
-        dfs_depth: 0,
-        callback_unroll_depth: 0,
-        may_goto_depth: 0,
-        speculative: false,
         sleepable,
-        cleaned: false,
-        equal_to: None,
+        ..State::blank()
     }
 }

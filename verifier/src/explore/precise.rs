@@ -66,7 +66,9 @@ impl Masks {
     }
 
     fn is_empty(&self) -> bool {
-        (0..=self.frame).all(|frame| self.regs[frame] == 0 && self.slots[frame] == 0)
+        self.regs[self.frame] == 0
+            && self.slots[self.frame] == 0
+            && (0..self.frame).all(|frame| self.regs[frame] == 0 && self.slots[frame] == 0)
     }
 
     fn has(&self, reg: Name) -> bool {
@@ -99,6 +101,7 @@ impl Masks {
 
     /// If one of these is wanted, all are.
     fn sync(&mut self, linked: Option<&Linked>) {
+        let linked = linked.filter(|linked| linked.count() > 0);
         if let Some(linked) = linked.filter(|linked| linked.iter().any(|place| self.has_place(place))) {
             linked.iter().for_each(|place| self.set_place(place));
         }
@@ -133,6 +136,8 @@ enum Back {
 pub(super) struct Teller<'a> {
     pub(super) setting: &'a Setting<'a>,
     pub(super) prep: &'a Prep,
+    /// By slot: see [`touched`].
+    pub(super) touched: &'a [u16],
     pub(super) log: Option<&'a mut Log>,
 }
 
@@ -263,14 +268,15 @@ fn walk(
     skip: &mut bool,
     masks: &mut Masks,
 ) -> Result<bool, Back> {
-    let prep = teller.prep;
+    let (prep, touched, quiet) = (teller.prep, teller.touched, teller.log.is_none());
     let mut pc = last;
     let mut history = state.history.len();
     loop {
+        let step = history.checked_sub(1).map(|index| &state.history[index]).filter(|step| step.pc as usize == pc);
+        let touches = || touched.get(pc).is_none_or(|regs| regs & (masks.regs[masks.frame] | ALWAYS) != 0);
         if *skip {
             *skip = false;
-        } else {
-            let step = history.checked_sub(1).map(|index| &state.history[index]).filter(|step| step.pc as usize == pc);
+        } else if step.is_some() || !quiet || touches() {
             if let Some(insn) = prep.code.insn(pc) {
                 let (frame, regs, slots) = (masks.frame, masks.regs[masks.frame], masks.slots[masks.frame]);
                 teller.tell(|setting| {
@@ -282,16 +288,15 @@ fn walk(
                 });
             }
             back(prep, pc, *after, step, masks)?;
-        }
-        if masks.is_empty() {
-            return Ok(true);
+            if masks.is_empty() {
+                return Ok(true);
+            }
         }
         *after = pc as i64;
-        if pc == first as usize && (history == 0 || history == 1 && state.history[0].pc as usize == pc) {
+        if pc == first as usize && (history == 0 || history == 1 && step.is_some()) {
             return Ok(false);
         }
-        let recorded = history.checked_sub(1).map(|index| state.history[index]).filter(|step| step.pc as usize == pc);
-        let prev = match recorded {
+        let prev = match step {
             Some(step) => {
                 history -= 1;
                 i64::from(step.prev)
@@ -299,6 +304,31 @@ fn walk(
             None => pc as i64 - 1,
         };
         pc = usize::try_from(prev).ok().filter(|pc| *pc < prep.code.len()).ok_or(Back::Bug("backtracking leaves the program"))?;
+    }
+}
+
+/// In what an instruction touches: the walk back must look at it, whatever is wanted.
+const ALWAYS: u16 = 1 << 15;
+
+/// Registers by which the walk back may learn something at an instruction where the path has no step of its own, as bits; where none
+/// of them is wanted, [`back`] does nothing.
+pub(super) fn touched(insn: Option<Insn>) -> u16 {
+    let Some(insn) = insn else { return 0 };
+    let bit = |reg: Name| 1 << reg.number();
+    match insn {
+        Insn::Alu { dst, .. }
+        | Insn::Mov { dst, .. }
+        | Insn::MovSx { dst, .. }
+        | Insn::AddrSpaceCast { dst, .. }
+        | Insn::LoadWide { dst, .. }
+        | Insn::Load { dst, .. }
+        | Insn::LoadAcquire { dst, .. } => bit(dst),
+        Insn::Store { base, .. } | Insn::StoreRelease { base, .. } | Insn::Atomic { base, .. } => bit(base),
+        Insn::LoadPacket { .. } => bit(Name::R0),
+        Insn::JumpIf { dst, src: Operand::Reg(src), .. } => bit(dst) | bit(src),
+        Insn::JumpIf { src: Operand::Imm(_), .. } | Insn::Jump { .. } | Insn::JumpReg { .. } | Insn::MayGoto { .. } => 0,
+        Insn::Neg { .. } | Insn::Swap { .. } => 0,
+        Insn::Call(_) | Insn::Exit => ALWAYS,
     }
 }
 

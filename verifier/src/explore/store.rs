@@ -1,6 +1,6 @@
 //! The states that are kept to end later paths early, by the slot they were at.
 
-use crate::state::{State, StateId};
+use crate::state::{Place, State, StateId};
 
 /// A kept state.
 #[derive(Debug)]
@@ -15,10 +15,25 @@ pub(super) struct Kept {
     pub evicted: bool,
 }
 
+/// What is asked of many states to look at few.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    /// The slot.
+    pub pc: u32,
+    /// All paths from the state are at their end.
+    pub closed: bool,
+    /// What is not live in it has been forgotten.
+    pub cleaned: bool,
+    /// Where the last state that was compared with it differed: the next often does there too.
+    pub apart: Option<Place>,
+}
+
 /// All kept states of one function that is verified by itself.
 #[derive(Debug)]
 pub(super) struct Store {
-    kept: Vec<Option<Box<Kept>>>,
+    /// By id. Those in `free` are blank.
+    kept: Vec<Kept>,
+    heads: Vec<Head>,
     free: Vec<StateId>,
     /// The kernel's buckets, newest state last: one holds states of several slots.
     buckets: Vec<Vec<StateId>>,
@@ -31,7 +46,14 @@ pub(super) struct Store {
 impl Store {
     /// For a program of so many slots.
     pub(super) fn new(slots: usize) -> Store {
-        Store { kept: Vec::new(), free: Vec::new(), buckets: vec![Vec::new(); slots.max(1)], explored: 0, evicted: 0 }
+        Store {
+            kept: Vec::new(),
+            heads: Vec::new(),
+            free: Vec::new(),
+            buckets: vec![Vec::new(); slots.max(1)],
+            explored: 0,
+            evicted: 0,
+        }
     }
 
     /// The bucket of a slot, in a frame that was called from `callsite`.
@@ -44,19 +66,25 @@ impl Store {
         &self.buckets[bucket]
     }
 
-    /// Keeps a state.
-    pub(super) fn add(&mut self, bucket: usize, state: State) -> StateId {
-        let kept = Some(Box::new(Kept { state, misses: 0, hits: 0, evicted: false }));
+    /// Keeps a state that is at this slot, with its history, which it loses.
+    pub(super) fn add(&mut self, bucket: usize, pc: u32, state: &mut State) -> StateId {
+        let head = Head { pc, closed: false, cleaned: false, apart: None };
         let id = match self.free.pop() {
             Some(id) => {
-                self.kept[id.0 as usize] = kept;
+                self.heads[id.0 as usize] = head;
                 id
             }
             None => {
-                self.kept.push(kept);
+                self.kept.push(Kept { state: State::blank(), misses: 0, hits: 0, evicted: false });
+                self.heads.push(head);
                 StateId(self.kept.len() as u32 - 1)
             }
         };
+        let kept = self.get_mut(id);
+        (kept.misses, kept.hits, kept.evicted) = (0, 0, false);
+        kept.state.copy_from(state);
+        kept.state.pc = pc;
+        std::mem::swap(&mut kept.state.history, &mut state.history);
         self.buckets[bucket].push(id);
         self.explored += 1;
         id
@@ -72,23 +100,34 @@ impl Store {
 
     /// Forgets an evicted state.
     pub(super) fn remove(&mut self, id: StateId) {
-        self.kept[id.0 as usize] = None;
+        self.get_mut(id).state.clear();
         self.free.push(id);
         self.evicted -= 1;
     }
 
     /// All states that are not forgotten.
     pub(super) fn all(&self) -> impl Iterator<Item = (StateId, &State)> {
-        self.kept.iter().enumerate().filter_map(|(at, kept)| Some((StateId(at as u32), &kept.as_ref()?.state)))
+        let all = self.kept.iter().enumerate().map(|(at, kept)| (StateId(at as u32), &kept.state));
+        all.filter(|(_, state)| !state.frames.is_empty())
     }
 
     /// A state.
     pub(super) fn get(&self, id: StateId) -> &Kept {
-        self.kept[id.0 as usize].as_ref().expect("states that others name are kept")
+        &self.kept[id.0 as usize]
     }
 
     /// A state, to change.
     pub(super) fn get_mut(&mut self, id: StateId) -> &mut Kept {
-        self.kept[id.0 as usize].as_mut().expect("states that others name are kept")
+        &mut self.kept[id.0 as usize]
+    }
+
+    /// The head of a state.
+    pub(super) fn head(&self, id: StateId) -> &Head {
+        &self.heads[id.0 as usize]
+    }
+
+    /// The head of a state, to change.
+    pub(super) fn head_mut(&mut self, id: StateId) -> &mut Head {
+        &mut self.heads[id.0 as usize]
     }
 }

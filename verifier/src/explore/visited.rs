@@ -25,8 +25,6 @@ const MISSES_OF_CHECKPOINT: u32 = 64;
 
 /// What a look at one kept state says.
 enum Look {
-    /// It says nothing about this path.
-    Other,
     /// The path goes on.
     Miss,
     /// A loop that goes on: states of it are kept rarely.
@@ -55,8 +53,10 @@ impl Walk<'_> {
         ids.extend(self.store.in_bucket(bucket).iter().rev());
         for &id in &ids {
             self.work += 1;
+            if self.store.head(id).pc as usize != pc {
+                continue;
+            }
             match self.look(id)? {
-                Look::Other => continue,
                 Look::Hit(in_loop) => {
                     self.store.get_mut(id).hits += 1;
                     self.hit(id, in_loop)?;
@@ -81,25 +81,23 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    fn compare(&self, level: Level) -> Compare<'_> {
-        Compare { prep: self.prep, may_read_uninit: self.setting.may_read_uninit(), level, ids: Ids::new(self.ids) }
-    }
-
-    fn equals(&self, id: StateId, level: Level) -> bool {
-        self.compare(level).states(&self.store.get(id).state, &self.state)
+    fn equals(&mut self, id: StateId, level: Level) -> bool {
+        let apart = self.store.head(id).apart;
+        let may_read_uninit = self.setting.may_read_uninit();
+        let mut compare = Compare { prep: self.prep, may_read_uninit, level, ids: Ids::new(self.ids), apart };
+        let equal = compare.states(&self.store.get(id).state, &self.state);
+        self.store.head_mut(id).apart = compare.apart;
+        equal
     }
 
     fn look(&mut self, id: StateId) -> Result<Look, Fault> {
         let (pc, marks) = (self.pc, self.prep.marks[self.pc]);
-        let old = &self.store.get(id).state;
-        if old.pc as usize != pc {
-            return Ok(Look::Other);
-        }
-        if old.branches == 0 {
-            let in_loop = self.loops.is_incomplete(self.prep, old);
+        if self.store.head(id).closed {
+            let in_loop = self.loops.is_incomplete(self.prep, &self.store.get(id).state);
             let level = if in_loop { Level::Within } else { Level::Safe };
             return Ok(if self.equals(id, level) { Look::Hit(in_loop) } else { Look::Miss });
         }
+        let old = &self.store.get(id).state;
         if old.frame().in_async_callback && old.frame().async_entry != self.state.frame().async_entry {
             return Ok(Look::MissInLoop);
         }
@@ -107,16 +105,22 @@ impl Walk<'_> {
             let converges = self.equals(id, Level::Within) && self.iterator_is_active();
             return Ok(if converges { Look::Hit(true) } else { Look::MissInLoop });
         }
-        if self.is_may_goto(pc) && old.may_goto_depth != self.state.may_goto_depth && self.equals(id, Level::Within) {
+        let may_goto_went_on = old.may_goto_depth != self.state.may_goto_depth;
+        if self.is_may_goto(pc) && may_goto_went_on && self.equals(id, Level::Within) {
             return Ok(Look::Hit(true));
         }
         if marks.calls_callback {
             return Ok(if self.equals(id, Level::Within) { Look::Hit(false) } else { Look::MissInLoop });
         }
-        if equal::maybe_looping(old, &self.state)
-            && self.equals(id, Level::Exact)
-            && !equal::iterators_went_on(old, &self.state)
-            && old.may_goto_depth == self.state.may_goto_depth
+        let mut apart = self.store.head(id).apart;
+        let may_loop = equal::maybe_looping(&self.store.get(id).state, &self.state, &mut apart);
+        self.store.head_mut(id).apart = apart;
+        if !may_loop || !self.equals(id, Level::Exact) {
+            return Ok(Look::MissInLoop);
+        }
+        let old = &self.store.get(id).state;
+        if !equal::iterators_went_on(old, &self.state)
+            && !may_goto_went_on
             && old.callback_unroll_depth == self.state.callback_unroll_depth
         {
             if let Some(log) = &mut self.log {
@@ -148,7 +152,7 @@ impl Walk<'_> {
         }
         let masks = Masks::precise_in(&self.store.get(id).state);
         precise::tell_passed(self.log.as_deref_mut(), &masks);
-        let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+        let teller = Teller { setting: self.setting, prep: self.prep, touched: &self.touched, log: self.log.as_deref_mut() };
         precise::mark(teller, &mut self.store, &self.state, masks, &mut false)?;
         if in_loop {
             let mut backedge = self.state.clone();
@@ -180,9 +184,7 @@ impl Walk<'_> {
         if self.setting.options.privileges.bpf {
             precise::unmark(&mut self.state);
         }
-        let mut kept = self.state.clone();
-        kept.pc = self.pc as u32;
-        let id = self.store.add(bucket, kept);
+        let id = self.store.add(bucket, self.pc as u32, &mut self.state);
         if let Some(keeper) = &mut self.keeper {
             keeper.keep(id);
         }
@@ -193,7 +195,6 @@ impl Walk<'_> {
         self.state.parent = Some(id);
         self.state.first_pc = self.pc as u32;
         self.state.dfs_depth += 1;
-        self.state.history.clear();
     }
 
     fn tell_loop(&mut self, what: &str, id: StateId) {
@@ -207,17 +208,17 @@ impl Walk<'_> {
     fn clean_kept(&mut self, bucket: usize) {
         for at in 0..self.store.in_bucket(bucket).len() {
             let id = self.store.in_bucket(bucket)[at];
+            let head = self.store.head(id);
+            if !head.closed || head.cleaned || head.pc as usize != self.pc {
+                continue;
+            }
             let kept = &self.store.get(id).state;
-            if kept.branches > 0
-                || kept.cleaned
-                || kept.pc as usize != self.pc
-                || !kept.same_callsites(&self.state)
-                || self.loops.is_incomplete(self.prep, kept)
-            {
+            if !kept.same_callsites(&self.state) || self.loops.is_incomplete(self.prep, kept) {
                 continue;
             }
             let query = self.live.query(self.prep, &self.store.get(id).state);
             clean(&query, self.prep, &mut self.store.get_mut(id).state);
+            self.store.head_mut(id).cleaned = true;
         }
     }
 
@@ -235,6 +236,7 @@ impl Walk<'_> {
                 break;
             }
             let parent = state.parent;
+            self.store.head_mut(id).closed = true;
             if let Some(backedges) = self.loops.exit(self.prep, &self.store.get(id).state, id) {
                 self.tell_loop("exit", id);
                 self.update_peak();
@@ -262,7 +264,8 @@ impl Walk<'_> {
                 let equal = backedge.equal_to.ok_or_else(|| Fault::bug("a path that comes round to nothing"))?;
                 let masks = Masks::precise_in(&self.store.get(equal).state);
                 precise::tell_passed(self.log.as_deref_mut(), &masks);
-                let teller = Teller { setting: self.setting, prep: self.prep, log: self.log.as_deref_mut() };
+                let teller =
+                    Teller { setting: self.setting, prep: self.prep, touched: &self.touched, log: self.log.as_deref_mut() };
                 precise::mark(teller, &mut self.store, backedge, masks, &mut changed)?;
             }
             if !changed {
@@ -320,7 +323,6 @@ impl Walk<'_> {
 }
 
 fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, state: &mut State) {
-    state.cleaned = true;
     for at in 0..state.frames.len() {
         let live = prep.marks[state.frame_pc(at) as usize].live_regs;
         let frame = &mut state.frames[at];
@@ -329,9 +331,8 @@ fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, state: &mut S
                 *reg = Reg::NOT_INIT;
             }
         }
-        let dead = |spi: &usize| !query.is_live(at, *spi);
-        let dead: Vec<usize> = (0..frame.stack.len()).filter(dead).collect();
-        for spi in dead {
+        let live = query.live(at);
+        for spi in (0..frame.stack.len()).filter(|spi| live & 1 << spi == 0) {
             if *frame.stack.slot(spi) != crate::state::Slot::EMPTY {
                 *frame.stack.slot_mut(spi) = crate::state::Slot::EMPTY;
             }

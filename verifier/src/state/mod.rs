@@ -85,17 +85,22 @@ pub enum Place {
 pub const MAX_LINKED: usize = 6;
 
 /// Places that learned together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linked {
-    places: [Option<Place>; MAX_LINKED],
+    count: u8,
+    places: [Place; MAX_LINKED],
 }
 
 impl Linked {
+    /// None.
+    pub const NONE: Linked = Linked { count: 0, places: [Place::Reg { frame: 0, reg: 0 }; MAX_LINKED] };
+
     /// One more, unless there are [`MAX_LINKED`].
     pub fn push(&mut self, place: Place) -> bool {
-        match self.places.iter_mut().find(|free| free.is_none()) {
+        match self.places.get_mut(usize::from(self.count)) {
             Some(free) => {
-                *free = Some(place);
+                *free = place;
+                self.count += 1;
                 true
             }
             None => false,
@@ -104,12 +109,12 @@ impl Linked {
 
     /// The places.
     pub fn iter(&self) -> impl Iterator<Item = Place> + '_ {
-        self.places.iter().map_while(|place| *place)
+        self.places[..self.count()].iter().copied()
     }
 
     /// How many.
     pub fn count(&self) -> usize {
-        self.iter().count()
+        usize::from(self.count)
     }
 }
 
@@ -159,13 +164,48 @@ pub struct State {
     pub speculative: bool,
     /// The program may sleep here.
     pub sleepable: bool,
-    /// What is not live has been forgotten.
-    pub cleaned: bool,
     /// Of the end of a loop: the kept state that it equals.
     pub equal_to: Option<StateId>,
 }
 
 impl State {
+    /// A state of nothing: no frame.
+    pub fn blank() -> State {
+        State {
+            frames: Vec::new(),
+            refs: Refs::default(),
+            parent: None,
+            branches: 0,
+            pc: 0,
+            first_pc: 0,
+            last_pc: -1,
+            history: Vec::new(),
+            dfs_depth: 0,
+            callback_unroll_depth: 0,
+            may_goto_depth: 0,
+            speculative: false,
+            sleepable: false,
+            equal_to: None,
+        }
+    }
+
+    /// Becomes a copy of another without its history, in the memory that this one has.
+    pub fn copy_from(&mut self, other: &State) {
+        self.frames.clone_from(&other.frames);
+        self.refs.clone_from(&other.refs);
+        self.history.clear();
+        let (frames, refs, history) =
+            (std::mem::take(&mut self.frames), std::mem::take(&mut self.refs), std::mem::take(&mut self.history));
+        *self = State { frames, refs, history, ..*other };
+    }
+
+    /// Forgets everything but the memory that it has.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.refs.held.clear();
+        self.history.clear();
+    }
+
     /// The current frame.
     pub fn frame(&self) -> &Frame {
         &self.frames[self.frames.len() - 1]

@@ -10,7 +10,7 @@ use crate::state::{ADD_CONST, ADD_CONST_LOW, Linked, Place, Reg, State};
 impl Walk<'_> {
     /// All places that are linked to the operands of a jump. Those that are too many are linked to nothing from now on.
     pub(super) fn linked_operands(&mut self, dst: Name, src: Operand) -> Linked {
-        let mut linked = Linked::default();
+        let mut linked = Linked::NONE;
         if let Operand::Reg(src) = src {
             let reg = *self.state.reg(src);
             collect(self.prep, &mut self.state, reg, &mut linked);
