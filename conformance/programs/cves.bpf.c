@@ -56,7 +56,7 @@ SEC("tc") int cve_2021_3489_reserve(struct __sk_buff *ctx)
 }
 
 /* Where a loop ends some time, and goes back. */
-ASM(cve_2024_42072_back, "goto 3f; 2: r0 = 7; exit; 3: .8byte %[raw]; goto 3b;", RAW(0xe5, 0, 0, -3, 0))
+ASM(cve_2024_42072_runs_back, "goto 3f; 2: r0 = 7; exit; 3: .8byte %[raw]; goto 3b;", RAW(0xe5, 0, 0, -3, 0))
 
 /* More words than an iterator of bits may have. */
 struct bpf_iter_bits {
