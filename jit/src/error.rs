@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The facts are not about this program.
-    #[error("facts of {facts} instructions for a program of {slots}")]
+    #[error("facts of {facts} instructions for a program of {slots} slots")]
     Facts {
         /// Slots that the facts are about.
         facts: usize,

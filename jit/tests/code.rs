@@ -3,9 +3,13 @@
 #[path = "common/run.rs"]
 mod run;
 
+#[path = "code/decode.rs"]
+mod decode;
 #[path = "code/model.rs"]
 mod model;
 #[path = "code/operations.rs"]
 mod operations;
 #[path = "code/programs.rs"]
 mod programs;
+#[path = "code/runtime.rs"]
+mod runtime;
