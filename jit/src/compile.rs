@@ -34,7 +34,7 @@ pub struct Code {
 pub fn compile(program: &Verified<Program>, options: &Options, links: &mut dyn FnMut(usize, Wide) -> u64) -> Result<Code, Error> {
     let unit = Unit::new(program.program(), program.facts())?;
     match options.arch {
-        Arch::X86_64 => x64::compile(&unit, options.features, links),
+        Arch::X86_64 => x64::compile(&unit, options, links),
         Arch::Aarch64 => Err(Error::Unsupported { slot: 0, what: "code for aarch64" }),
     }
 }

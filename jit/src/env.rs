@@ -59,7 +59,7 @@ pub struct Env {
     pub tail_target: u64,
     /// `r10` of the function that calls, or of the nearest of its callers that uses its stack.
     pub frame: u64,
-    /// Slot of the instruction that calls.
+    /// Slot of the instruction that calls, counted from [`Options::first_slot`](crate::Options::first_slot).
     pub slot: u32,
     /// What is called: index in [`Code::callees`](crate::Code::callees).
     pub callee: u32,

@@ -66,16 +66,18 @@ pub struct Options {
     pub arch: Arch,
     /// What it has.
     pub features: Features,
+    /// What [`Env::slot`](crate::Env::slot) is for the first slot of the program: the runtime tells programs apart by it.
+    pub first_slot: u32,
 }
 
 impl Options {
     /// For every machine of a kind.
     pub const fn baseline(arch: Arch) -> Options {
-        Options { arch, features: Features::baseline() }
+        Options { arch, features: Features::baseline(), first_slot: 0 }
     }
 
     /// For this machine, if code can be made for it.
     pub fn host() -> Option<Options> {
-        Some(Options { arch: Arch::host()?, features: Features::host() })
+        Some(Options { arch: Arch::host()?, features: Features::host(), first_slot: 0 })
     }
 }

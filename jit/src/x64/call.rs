@@ -41,7 +41,8 @@ impl Emitter<'_> {
     /// A call that keeps all registers of the program.
     pub(super) fn call_out(&mut self, slot: usize, thunk: Thunk) {
         let label = self.thunk(thunk);
-        self.asm.mov_imm(R10, slot as u64);
+        let place = self.place(slot);
+        self.asm.mov_imm(R10, place);
         self.asm.jump(Branch::Call, label);
     }
 
@@ -63,7 +64,8 @@ impl Emitter<'_> {
             next
         });
         let label = self.thunk(Thunk::Call(index));
-        self.asm.mov_imm(RDI, slot as u64);
+        let place = self.place(slot);
+        self.asm.mov_imm(RDI, place);
         self.asm.jump(Branch::Call, label);
         self.asm.test(Width::W32, RDX, RDX);
         let layout = &mut self.asm.layout;
@@ -78,7 +80,8 @@ impl Emitter<'_> {
             Some(reg) => self.asm.lea(Width::W32, RSI, Mem::at(gpr(reg), off)),
         }
         let label = self.thunk(Thunk::Packet(size));
-        self.asm.mov_imm(RDI, slot as u64);
+        let place = self.place(slot);
+        self.asm.mov_imm(RDI, place);
         self.asm.jump(Branch::Call, label);
         self.asm.test(Width::W32, RDX, RDX);
         let layout = &mut self.asm.layout;

@@ -9,13 +9,15 @@ use super::call::Thunk;
 use super::{ENV, gpr};
 use crate::layout::{Label, Layout};
 use crate::lower::{Function, Unit};
-use crate::{Code, Error, Features};
+use crate::{Code, Error, Features, Options};
 
 /// Code of a program in the making.
 pub(super) struct Emitter<'a> {
     pub(super) asm: Asm,
     pub(super) unit: &'a Unit<'a>,
     pub(super) features: Features,
+    /// See [`Options::first_slot`].
+    first_slot: u32,
     links: &'a mut dyn FnMut(usize, Wide) -> u64,
     pub(super) callees: Vec<Callee>,
     pub(super) callee_index: HashMap<Callee, u32>,
@@ -35,20 +37,26 @@ pub(super) fn slot_label(slot: usize) -> Label {
 }
 
 impl Emitter<'_> {
+    /// What the runtime knows a slot by.
+    pub(super) fn place(&self, slot: usize) -> u64 {
+        u64::from(self.first_slot.wrapping_add(slot as u32))
+    }
+
     /// The label of a function.
     pub(super) fn function_label(&self, index: usize) -> Label {
         Label((self.unit.code.len() + index) as u32)
     }
 }
 
-pub(crate) fn compile(unit: &Unit<'_>, features: Features, links: &mut dyn FnMut(usize, Wide) -> u64) -> Result<Code, Error> {
+pub(crate) fn compile(unit: &Unit<'_>, options: &Options, links: &mut dyn FnMut(usize, Wide) -> u64) -> Result<Code, Error> {
     let slots = unit.code.len();
     let mut layout = Layout::new(slots + unit.functions.len(), slots * 5 + 256);
     let (entry, stop) = (layout.label(), layout.label());
     let mut emitter = Emitter {
         asm: Asm { layout },
         unit,
-        features,
+        features: options.features,
+        first_slot: options.first_slot,
         links,
         callees: Vec::new(),
         callee_index: HashMap::new(),
