@@ -18,6 +18,8 @@ const SLOT_BYTES: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) program: Arc<Program>,
+    /// The same, if somebody vouches for it.
+    pub(crate) verified: Option<Verified<Program>>,
     pub(crate) code: Code,
     /// One per slot, and one behind the last.
     pub(crate) ops: Vec<Op>,
@@ -114,12 +116,12 @@ impl Image {
 
     /// A program that the verifier accepted. Who links it keeps the invariant of [`Trusted`].
     pub(crate) fn trusted(verified: &Verified<Program>) -> Result<Image, TargetError> {
-        Image::with(verified.program().clone(), Some(Trusted::new(verified)))
+        Image::with(verified.program().clone(), Some(verified))
     }
 
-    fn with(program: Arc<Program>, trusted: Option<Trusted<'_>>) -> Result<Image, TargetError> {
+    fn with(program: Arc<Program>, verified: Option<&Verified<Program>>) -> Result<Image, TargetError> {
         let code = Code::decode_each(&program.insns);
-        let (ops, needs) = compile(&code, trusted)?;
+        let (ops, needs) = compile(&code, verified.map(Trusted::new))?;
         Ok(Image {
             addresses: Block::zeroed(code.len().max(1) * SLOT_BYTES as usize),
             missing: Missing::of(&program),
@@ -128,6 +130,7 @@ impl Image {
             links: needs.links,
             calls: needs.calls,
             program,
+            verified: verified.cloned(),
             code,
             ops,
         })

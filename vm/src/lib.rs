@@ -125,6 +125,21 @@
 //! # }
 //! ```
 //!
+//! Compiled, they run as machine code:
+//!
+//! ```
+//! # use skep::{Arch, Input, Instance, Object, Options, Release, Target, verifier};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !cfg!(target_arch = "x86_64") { return Ok(()) }
+//! let object = Object::open("../conformance/programs/firewall.bpf.o", &Options::default())?;
+//! let target = Target::new(Release::new(6, 18), Arch::X86_64);
+//! let mut instance = Instance::builder(target).object(&object)?.verify(verifier::Options::default()).build()?;
+//! instance.compile()?;
+//! assert_eq!(instance.program("firewall")?.run(&Input::packet(&[0; 54]))?.retval(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Helpers of an application
 //!
 //! [`Builder::helper`] supplies a helper; [`Machine`] is what a helper sees of the run.
@@ -161,6 +176,7 @@ mod image;
 mod input;
 mod instance;
 mod link;
+mod native;
 pub mod raw;
 mod record;
 
@@ -169,7 +185,8 @@ pub use error::{Place, Source, Stopped};
 pub use host::{HostError, btf, host};
 pub use input::{Input, InputError};
 pub use instance::{
-    BuildError, Builder, DEFAULT_BUDGET, Instance, MapEntry, MapError, MapRef, NameError, Outcome, ProgramMut, RunError,
+    BuildError, Builder, CompileError, DEFAULT_BUDGET, Instance, MapEntry, MapError, MapRef, NameError, Outcome, ProgramMut,
+    RunError,
 };
 pub use link::Closure;
 pub use record::{DecodeError, decode};

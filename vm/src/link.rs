@@ -7,6 +7,7 @@ use skep_helpers::{HelperFn, Machine, Stop};
 use skep_maps::{Arena, Map, flags};
 
 use crate::image::Image;
+use crate::native::Native;
 
 /// A helper that an embedding application supplies: five argument registers in, `r0` out. State lives in what the closure captures.
 pub type Closure = Arc<dyn Fn(&mut dyn Machine, [u64; 5]) -> Result<u64, Stop> + Send + Sync>;
@@ -33,7 +34,7 @@ impl std::fmt::Debug for Outside {
 }
 
 /// A program of an instance.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Linked {
     /// Its place among the programs of the instance.
     pub(crate) index: usize,
@@ -47,6 +48,8 @@ pub(crate) struct Linked {
     pub(crate) arena: Option<Arc<dyn Map>>,
     /// Helpers that `callx` finds by number: none in programs for a kernel.
     pub(crate) by_number: BTreeMap<u64, Outside>,
+    /// The program as machine code, once it is compiled.
+    pub(crate) native: Option<Arc<Native>>,
 }
 
 /// Bytes on both sides of the 4 GiB of an arena that offsets in instructions can reach: nothing is ever there.

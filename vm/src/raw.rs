@@ -107,7 +107,7 @@ impl Machine {
             });
         }
         let by_number = helpers.iter().map(|(id, body)| (*id as u64, Outside::Closure(body.clone()))).collect();
-        let linked = Arc::new(Linked { index: 0, image: Arc::new(image), links, calls, arena: None, by_number });
+        let linked = Arc::new(Linked { index: 0, image: Arc::new(image), links, calls, arena: None, by_number, native: None });
         let world = World::new(Arc::new(Target::new(Release::new(6, 18), Arch::X86_64)));
         let core = Core::new(world, Context::memory(Block::zeroed(0)), linked.clone());
         let environment = Environment { programs: vec![linked.clone()], maps: Default::default() };

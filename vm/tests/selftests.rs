@@ -27,11 +27,17 @@ fn input(prog_type: ProgType) -> Input {
 }
 
 /// The value a program returned, or why there is none.
-fn run(object: &Object, target: &Arc<Target>, name: &str, verify: bool) -> Result<u32, String> {
+fn run(object: &Object, target: &Arc<Target>, name: &str, mode: Mode) -> Result<u32, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let builder = Instance::builder(target.clone()).object_programs(object, &[name]).map_err(|e| text(&e))?;
-    let builder = if verify { builder.verify(skep::verifier::Options::default()) } else { builder };
+    let builder = match mode {
+        Mode::Checked => builder,
+        Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
+    };
     let mut instance = builder.build().map_err(|e| text(&e))?;
+    if mode == Mode::Jit {
+        instance.compile().map_err(|e| text(&e))?;
+    }
     let mut program = instance.program(name).map_err(|e| text(&e))?;
     let prog_type = program.program().prog_type;
     program.run(&input(prog_type)).map(|outcome| outcome.retval()).map_err(|e| text(&e))
@@ -52,16 +58,31 @@ fn miss(case: &Json, result: Result<u32, String>) -> Option<String> {
 
 #[test]
 fn recorded_return_values() {
-    recorded(false);
+    recorded(Mode::Checked);
 }
 
 /// Verified, and without the tests that this makes needless.
 #[test]
 fn recorded_return_values_of_verified_programs() {
-    recorded(true);
+    recorded(Mode::Trusted);
 }
 
-fn recorded(verify: bool) {
+#[test]
+fn recorded_return_values_of_compiled_programs() {
+    if cfg!(target_arch = "x86_64") {
+        recorded(Mode::Jit);
+    }
+}
+
+/// How programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Checked,
+    Trusted,
+    Jit,
+}
+
+fn recorded(mode: Mode) {
     let (Some(truth), Some(objects)) = (shared("corpus/truth/selftests-6.12.jsonl"), shared("corpus/objects/selftests-6.12"))
     else {
         println!("skipped: needs ../shared/corpus");
@@ -84,7 +105,7 @@ fn recorded(verify: bool) {
         let object =
             read.entry(file.to_owned()).or_insert_with(|| Object::open(objects.join(file), &Options::default()).unwrap());
         total += 1;
-        if let Some(why) = miss(&case, run(object, &target, name, verify)) {
+        if let Some(why) = miss(&case, run(object, &target, name, mode)) {
             misses.push(format!("{file} {name}: {why}"));
         }
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep::{BuildError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target, Trap, World};
+use skep::{
+    BuildError, CompileError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target, Trap,
+    World,
+};
 use skep_kernel::Entry;
 use skep_linux::{Errno, MapType};
 use skep_maps::Map;
@@ -29,6 +32,9 @@ pub enum SimulatedError {
     /// Maps or programs cannot be made.
     #[error(transparent)]
     Build(#[from] Box<BuildError>),
+    /// Programs cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// A map cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -101,6 +107,8 @@ pub enum Mode {
     Checked,
     /// The interpreter, without the tests that the verifier makes needless. It must accept the programs.
     Trusted,
+    /// Compiled. The verifier must accept the programs.
+    Jit,
 }
 
 impl Mode {
@@ -109,6 +117,7 @@ impl Mode {
         match name {
             "checked" => Some(Mode::Checked),
             "trusted" => Some(Mode::Trusted),
+            "jit" => Some(Mode::Jit),
             _other => None,
         }
     }
@@ -153,9 +162,12 @@ impl Simulated {
         }
         builder = match mode {
             Mode::Checked => builder,
-            Mode::Trusted => builder.verify(skep::verifier::Options::default()),
+            Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
         };
-        let instance = builder.build().map_err(Box::new)?;
+        let mut instance = builder.build().map_err(Box::new)?;
+        if mode == Mode::Jit {
+            instance.compile()?;
+        }
         let mut tables = Vec::new();
         for map in instance.maps() {
             let table = SimulatedTable::new(map.inner().clone());

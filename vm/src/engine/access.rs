@@ -154,7 +154,7 @@ pub(super) fn find<'m>(memory: &'m Memory, linked: &Linked, addr: u64, size: u64
 
 impl Core {
     /// A load that its cache entry did not serve.
-    fn load(&mut self, pc: usize, addr: u64, size: u64) -> Result<u64, Trap> {
+    pub(crate) fn load(&mut self, pc: usize, addr: u64, size: u64) -> Result<u64, Trap> {
         let hit = match find(&self.memory, &self.linked, addr, size, Access::Read) {
             Ok(hit) => hit,
             Err(Refused::Absent) => return Ok(0),
@@ -172,7 +172,7 @@ impl Core {
     }
 
     /// A store that its cache entry did not serve.
-    fn store(&mut self, pc: usize, addr: u64, size: u64, value: u64) -> Result<(), Trap> {
+    pub(crate) fn store(&mut self, pc: usize, addr: u64, size: u64, value: u64) -> Result<(), Trap> {
         let hit = match find(&self.memory, &self.linked, addr, size, Access::Write) {
             Ok(hit) => hit,
             Err(Refused::Absent) => return Ok(()),

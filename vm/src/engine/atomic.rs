@@ -86,7 +86,7 @@ fn atomic(core: &mut Core, op: &Op, pc: usize, operation: AtomicOp, size: Size) 
 }
 
 impl Core {
-    fn atomic(&mut self, addr: u64, op: AtomicOp, size: Size, src: u64) -> Result<u64, Trap> {
+    pub(crate) fn atomic(&mut self, addr: u64, op: AtomicOp, size: Size, src: u64) -> Result<u64, Trap> {
         let bytes = u64::from(size.bytes());
         let refuse = |why| Trap::Fault(Fault { addr, size: bytes, access: Access::Write, why });
         let Hit { region, at, .. } = match find(&self.memory, &self.linked, addr, bytes, Access::Write) {

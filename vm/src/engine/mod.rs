@@ -8,6 +8,7 @@ mod call;
 mod compile;
 mod hook;
 mod jump;
+mod native;
 mod op;
 mod run;
 mod state;

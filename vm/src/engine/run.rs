@@ -11,7 +11,7 @@ use super::{Core, Event};
 use crate::link::{Linked, Outside};
 
 /// Programs that one run may tail-call (`MAX_TAIL_CALL_CNT`).
-const MAX_TAIL_CALLS: u32 = 33;
+pub(super) const MAX_TAIL_CALLS: u32 = 33;
 
 /// What a run reaches beyond its own state.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,7 @@ pub(crate) struct Engine<'e, H> {
     pub(crate) core: &'e mut Core,
     pub(crate) env: &'e mut Environment,
     pub(crate) hook: &'e mut H,
-    tail_calls: u32,
+    pub(super) tail_calls: u32,
 }
 
 impl<'e, H: Hook> Engine<'e, H> {
@@ -72,12 +72,22 @@ impl<'e, H: Hook> Engine<'e, H> {
 
     /// Runs the program that the core was made ready for, to its end.
     pub(crate) fn run(&mut self) -> Result<u64, Trap> {
-        match self.frames() {
+        match self.from(0, self.core.regs[1]) {
             Ok(value) => Ok(value),
             Err(Stop::Trap(trap)) => Err(trap),
             Err(Stop::Throw(cookie)) => self.catch(cookie),
             Err(Stop::TailCall(id)) => Err(Trap::Illegal(format!("a tail call to program {id} from a callback"))),
         }
+    }
+
+    /// Runs the function at a slot in the lowest frame.
+    fn from(&mut self, slot: usize, argument: u64) -> Result<u64, Stop> {
+        if self.runs_native(&self.core.linked) {
+            return self.run_native(slot, [argument, 0, 0, 0, 0]);
+        }
+        self.core.regs[1] = argument;
+        self.core.pc = slot;
+        self.frames()
     }
 
     /// All frames are gone: the exception callback says what the program returns, or the cookie does.
@@ -87,9 +97,7 @@ impl<'e, H: Hook> Engine<'e, H> {
             return Ok(cookie);
         };
         self.core.base = 0;
-        self.core.regs[1] = cookie;
-        self.core.pc = slot;
-        match self.frames() {
+        match self.from(slot, cookie) {
             Ok(value) => Ok(value),
             Err(Stop::Trap(trap)) => Err(trap),
             Err(Stop::Throw(_) | Stop::TailCall(_)) => {
@@ -149,12 +157,7 @@ impl<'e, H: Hook> Engine<'e, H> {
     /// Calls a helper or kernel function.
     fn outside(&mut self, callee: &Outside) -> Result<(), Stop> {
         let args = [self.core.regs[1], self.core.regs[2], self.core.regs[3], self.core.regs[4], self.core.regs[5]];
-        let result = match callee {
-            Outside::Body(body) => body(self, args),
-            Outside::Closure(closure) => closure(self, args),
-            Outside::Absent(what) => Err(Trap::NotSimulated(what.to_string()).into()),
-        };
-        match result {
+        match self.body(callee, args) {
             Ok(value) => {
                 self.core.regs[0] = value;
                 self.core.pc += 1;
@@ -165,6 +168,15 @@ impl<'e, H: Hook> Engine<'e, H> {
         self.core.follow_packet();
         self.core.follow_objects();
         Ok(())
+    }
+
+    /// What a helper or kernel function does.
+    pub(super) fn body(&mut self, callee: &Outside, args: [u64; 5]) -> Result<u64, Stop> {
+        match callee {
+            Outside::Body(body) => body(self, args),
+            Outside::Closure(closure) => closure(self, args),
+            Outside::Absent(what) => Err(Trap::NotSimulated(what.to_string()).into()),
+        }
     }
 
     /// Goes on in another program; behind the call if there is none or there were too many.
@@ -217,6 +229,9 @@ impl<H: Hook> Machine for Engine<'_, H> {
                 .find_map(|program| Some((program.clone(), program.image.slot_of(function)?)))
                 .ok_or_else(|| Trap::Illegal(format!("{function:#x} is no function that can be called back")))?,
         };
+        if self.runs_native(&program) {
+            return self.call_native(program, slot, args);
+        }
         if self.core.depth() >= super::MAX_DEPTH {
             return Err(Trap::CallDepth.into());
         }

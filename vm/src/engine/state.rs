@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_helpers::{Held, Trap};
+use skep_helpers::{Held, Stop, Trap};
 use skep_maps::Map;
 use skep_memory::{Block, Memory, Region, RegionKind, Shape, Span};
 use skep_world::{Context, Packet, PacketPlace, World};
@@ -10,13 +10,14 @@ use skep_world::{Context, Packet, PacketPlace, World};
 use super::access::Entry;
 use super::op::LEAVE;
 use crate::link::Linked;
+use crate::native::Shared;
 
 /// Bytes of stack of one frame.
-const FRAME: usize = 512;
+pub(super) const FRAME: usize = 512;
 /// Bytes from frame to frame: what lies between belongs to nobody.
-const STRIDE: usize = 576;
+pub(super) const STRIDE: usize = 576;
 /// Frames of one run: tail calls from subprograms stack their programs' frames.
-const FRAMES: usize = 64;
+pub(super) const FRAMES: usize = 64;
 /// Nested calls of one program, callbacks included (`MAX_CALL_FRAMES`).
 pub(crate) const MAX_DEPTH: usize = 8;
 /// Times that a frame passes its `may_goto`s before they jump (`BPF_MAX_LOOPS`).
@@ -94,6 +95,10 @@ pub(crate) struct Core {
     stack_byte: u8,
     /// An empty span, for entries that nothing fits.
     nothing: Span,
+    /// What compiled code shares with the runtime.
+    pub(crate) shared: Shared,
+    /// Why compiled code was told to stop.
+    pub(crate) stop: Option<Stop>,
 }
 
 impl Core {
@@ -126,6 +131,8 @@ impl Core {
             used: 0,
             stack_byte: 0,
             nothing,
+            shared: Shared::new(),
+            stop: None,
         };
         core.forget();
         core
@@ -155,7 +162,19 @@ impl Core {
         self.base = 0;
         self.first = 0;
         self.pc = 0;
+        self.stop = None;
+        self.shared.set_frame(self.bottom().wrapping_add(FRAME as u64).wrapping_sub(STRIDE as u64));
         self.fresh_frame();
+    }
+
+    /// Address of the stack of the first frame.
+    pub(crate) fn bottom(&self) -> u64 {
+        self.frame.block().addr()
+    }
+
+    /// So many frames' stacks may hold something.
+    pub(crate) fn uses(&mut self, frames: usize) {
+        self.used = self.used.max(frames.min(FRAMES));
     }
 
     /// Empties the cache, for another program.

@@ -332,7 +332,7 @@ impl Builder {
             return Err(BuildError::NotAsVerified { program: name, what });
         }
         let arena = own.iter().map(|at| &maps[*at].map).find(|map| map.def().map_type == MapType::Arena).cloned();
-        Ok(Linked { index, image: Arc::new(image), links, calls, arena, by_number: BTreeMap::new() })
+        Ok(Linked { index, image: Arc::new(image), links, calls, arena, by_number: BTreeMap::new(), native: None })
     }
 
     /// The program, accepted.
@@ -552,5 +552,13 @@ fn handle_layout(btf: &Btf) -> Option<HandleLayout> {
 fn nothing() -> Linked {
     let image = Image::new(Arc::new(Program::bare("", skep_linux::ProgType::Unspec, [])))
         .unwrap_or_else(|_| unreachable!("no instructions, no jumps"));
-    Linked { index: 0, image: Arc::new(image), links: Vec::new(), calls: Vec::new(), arena: None, by_number: BTreeMap::new() }
+    Linked {
+        index: 0,
+        image: Arc::new(image),
+        links: Vec::new(),
+        calls: Vec::new(),
+        arena: None,
+        by_number: BTreeMap::new(),
+        native: None,
+    }
 }

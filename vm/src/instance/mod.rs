@@ -2,6 +2,7 @@
 
 mod as_verified;
 mod builder;
+mod compile;
 mod map;
 mod run;
 mod time;
@@ -15,6 +16,7 @@ use skep_program::{MapDef, Program};
 use skep_world::{Context, Output, World};
 
 pub use builder::{BuildError, Builder, DEFAULT_BUDGET};
+pub use compile::CompileError;
 pub use map::{MapEntry, MapError, MapRef};
 pub use run::{Outcome, ProgramMut, RunError};
 
