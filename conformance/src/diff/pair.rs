@@ -218,6 +218,7 @@ fn refusal(error: &SimulatedError) -> String {
             BuildError::NoBody { what, .. } => format!("{what} is not simulated"),
             error => error.to_string(),
         },
+        SimulatedError::Compile(error) => error.to_string(),
         SimulatedError::Table(error) => error.to_string(),
         SimulatedError::Name(error) => error.to_string(),
     }
