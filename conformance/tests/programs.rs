@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use skep::{Arch, Object, Options, Release, Target};
-use skep_conformance::programs::{Asked, Case, Expected, File, ask, simulate};
+use skep_conformance::diff::Mode;
+use skep_conformance::programs::{Asked, Case, CaseError, CaseProblem, Expected, File, ask, simulate};
 use skep_kernel::Kernel;
 
 fn folder() -> PathBuf {
@@ -107,11 +108,16 @@ fn hold(engine: &str, suite: &str, case: &Case, given: &Expected, wrong: &mut Ve
     }
 }
 
+/// The verifier does not accept a program: what runs verified programs only cannot run it.
+fn is_verdict(problem: &CaseProblem) -> bool {
+    matches!(problem, CaseProblem::Mode(error) if error.is_verdict())
+}
+
 /// The kernel first, so that what is blessed is its word; then skep, with what the kernel said.
 #[test]
 fn every_engine_gives_what_cases_expect() {
     let (played, host) = (played(), host());
-    let (mut wrong, mut files, mut simulated) = (Vec::new(), 0, 0);
+    let (mut wrong, mut files, mut simulated, mut unverified) = (Vec::new(), 0, [0; 3], [0; 3]);
     let (mut ran, mut accepted, mut refused, mut forbidden) = (0, 0, 0, 0);
     for mut suite in suites() {
         let mut blessed = suite.file.clone();
@@ -149,15 +155,22 @@ fn every_engine_gives_what_cases_expect() {
             if let Some(given) = &kernel {
                 hold("kernel", &suite.name, case, given, &mut wrong);
             }
-            match simulate(&blessed, &suite.object, case, &played) {
-                Ok(given) => {
-                    if blessing() && kernel.is_none() {
-                        case.expect = Some(given.clone());
-                    }
-                    hold("skep", &suite.name, case, &given, &mut wrong);
-                    simulated += 1;
+            for (mode, count) in Mode::ALL.into_iter().zip(&mut simulated) {
+                // Compiled programs have no budget.
+                if mode == Mode::Jit && (case.budget.is_some() || !cfg!(target_arch = "x86_64")) {
+                    continue;
                 }
-                Err(error) => wrong.push(format!("{}, skep: {error}", suite.name)),
+                match simulate(&blessed, &suite.object, case, &played, mode) {
+                    Ok(given) => {
+                        if blessing() && kernel.is_none() && mode == Mode::Checked {
+                            case.expect = Some(given.clone());
+                        }
+                        hold(&format!("skep, {mode:?}"), &suite.name, case, &given, &mut wrong);
+                        *count += 1;
+                    }
+                    Err(CaseError { problem, .. }) if is_verdict(&problem) => unverified[mode as usize] += 1,
+                    Err(error) => wrong.push(format!("{}, skep, {mode:?}: {error}", suite.name)),
+                }
             }
             blessed.cases[index].expect.clone_from(&case.expect);
         }
@@ -167,7 +180,9 @@ fn every_engine_gives_what_cases_expect() {
         }
         files += 1;
     }
-    println!("{simulated} cases of {files} files in skep");
+    for (mode, (ran, refused)) in Mode::ALL.into_iter().zip(simulated.iter().zip(&unverified)) {
+        println!("{mode:?}: {ran} cases of {files} files in skep; the verifier does not accept {refused}");
+    }
     println!("in the kernel {ran} ran, {accepted} were accepted, {refused} refused, {forbidden} not allowed on this host");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -179,7 +194,7 @@ fn errors_say_what_does_not_fit() {
     let say = |case: &str| {
         let text = format!("{{\"cases\": [{{\"name\": \"c\", {case}}}]}}");
         let file: File = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        simulate(&file, &object, &file.cases[0], &played()).unwrap_err().to_string()
+        simulate(&file, &object, &file.cases[0], &played(), Mode::Checked).unwrap_err().to_string()
     };
     let step = "\"steps\": [{\"program\": \"firewall\", \"packet\": \"00\"}]";
     assert_eq!(say("\"steps\": [{\"program\": \"fire\"}]"), "case \"c\": no program `fire`; there are: firewall");

@@ -7,6 +7,7 @@
 
 mod cli;
 mod cmd;
+mod engine;
 mod exit;
 mod hex;
 mod names;

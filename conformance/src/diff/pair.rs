@@ -11,7 +11,7 @@ use skep_world::Random;
 use super::compare::{Unstable, differences};
 use super::report::{Cut, Divergence, ProgramReport, Verdict};
 use super::run::{Inputs, Options};
-use super::simulated::{Mode, Simulated, SimulatedError};
+use super::simulated::{Mode, ModeError, Simulated, SimulatedError};
 use crate::generate::Generator;
 use crate::oracle::{Case, Ended, Engine, Host, HostError, Observed, Set, TableError, shape};
 
@@ -214,11 +214,11 @@ impl Pair {
 /// Why skep does not take a program. What has no body goes without its place, so that refusals can be counted.
 fn refusal(error: &SimulatedError) -> String {
     match error {
-        SimulatedError::Build(error) => match error.as_ref() {
+        SimulatedError::Mode(ModeError::Build(error)) => match error.as_ref() {
             BuildError::NoBody { what, .. } => format!("{what} is not simulated"),
             error => error.to_string(),
         },
-        SimulatedError::Compile(error) => error.to_string(),
+        SimulatedError::Mode(ModeError::Compile(error)) => error.to_string(),
         SimulatedError::Table(error) => error.to_string(),
         SimulatedError::Name(error) => error.to_string(),
     }

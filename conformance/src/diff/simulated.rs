@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep::{
-    BuildError, CompileError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target, Trap,
-    World,
+    BuildError, Builder, CompileError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target,
+    Trap, World,
 };
 use skep_kernel::Entry;
 use skep_linux::{Errno, MapType};
@@ -31,10 +31,7 @@ pub struct Simulated {
 pub enum SimulatedError {
     /// Maps or programs cannot be made.
     #[error(transparent)]
-    Build(#[from] Box<BuildError>),
-    /// Programs cannot be compiled.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
+    Mode(#[from] ModeError),
     /// A map cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -112,6 +109,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All.
+    pub const ALL: [Mode; 3] = [Mode::Checked, Mode::Trusted, Mode::Jit];
+
     /// The mode of this name.
     pub fn named(name: &str) -> Option<Mode> {
         match name {
@@ -119,6 +119,44 @@ impl Mode {
             "trusted" => Some(Mode::Trusted),
             "jit" => Some(Mode::Jit),
             _other => None,
+        }
+    }
+
+    /// An instance that runs programs so.
+    ///
+    /// # Errors
+    /// What cannot be built; what the verifier does not accept; what cannot be compiled.
+    pub fn build(self, builder: Builder) -> Result<Instance, ModeError> {
+        let builder = match self {
+            Mode::Checked => builder,
+            Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
+        };
+        let mut instance = builder.build().map_err(Box::new)?;
+        match self {
+            Mode::Checked | Mode::Trusted => {}
+            Mode::Jit => instance.compile()?,
+        }
+        Ok(instance)
+    }
+}
+
+/// Why there is no instance in a mode.
+#[derive(Debug, thiserror::Error)]
+pub enum ModeError {
+    /// Maps or programs cannot be made, or are not accepted.
+    #[error(transparent)]
+    Build(#[from] Box<BuildError>),
+    /// Programs cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
+
+impl ModeError {
+    /// The verifier does not accept a program.
+    pub fn is_verdict(&self) -> bool {
+        match self {
+            ModeError::Build(error) => matches!(**error, BuildError::Refused { .. } | BuildError::Undecided { .. }),
+            ModeError::Compile(_) => false,
         }
     }
 }
@@ -160,14 +198,7 @@ impl Simulated {
         for def in &set.others {
             builder = builder.map(def.clone());
         }
-        builder = match mode {
-            Mode::Checked => builder,
-            Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
-        };
-        let mut instance = builder.build().map_err(Box::new)?;
-        if mode == Mode::Jit {
-            instance.compile()?;
-        }
+        let instance = mode.build(builder)?;
         let mut tables = Vec::new();
         for map in instance.maps() {
             let table = SimulatedTable::new(map.inner().clone());

@@ -14,7 +14,7 @@ use skep_program::{MapDef, Program};
 use super::file::{Case, Expected, File, Stepped};
 use super::input::{self, Addresses, InputProblem};
 use super::render;
-use crate::diff::{SimulatedTable, perf_padded};
+use crate::diff::{Mode, ModeError, SimulatedTable, perf_padded};
 use crate::oracle::{self, Bytes, Contents, Ended, Engine, Host, HostError, Keeper, Set, SetError, Shape, TableError, shape};
 
 /// Why a case gave nothing.
@@ -42,9 +42,12 @@ pub enum CaseProblem {
     /// A program that does not fit the target.
     #[error(transparent)]
     Set(#[from] SetError),
-    /// skep does not make an instance of it.
+    /// A program that does not fit skep's target.
     #[error(transparent)]
     Build(#[from] Box<BuildError>),
+    /// skep does not make an instance of it.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
     /// A name that the instance does not have.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -117,16 +120,18 @@ fn with_globals(object: &Object, case: &Case) -> Result<Object, CaseProblem> {
 ///
 /// # Errors
 /// [`CaseError`]: what does not fit the object, what skep does not simulate, a run that was ended.
-pub fn simulate(file: &File, object: &Object, case: &Case, target: &Arc<Target>) -> Result<Expected, CaseError> {
-    simulated(file, object, case, target).map_err(|problem| CaseError { case: case.name.clone(), problem: Box::new(problem) })
+pub fn simulate(file: &File, object: &Object, case: &Case, target: &Arc<Target>, mode: Mode) -> Result<Expected, CaseError> {
+    simulated(file, object, case, target, mode)
+        .map_err(|problem| CaseError { case: case.name.clone(), problem: Box::new(problem) })
 }
 
-fn simulated(file: &File, object: &Object, case: &Case, target: &Arc<Target>) -> Result<Expected, CaseProblem> {
+fn simulated(file: &File, object: &Object, case: &Case, target: &Arc<Target>, mode: Mode) -> Result<Expected, CaseProblem> {
     let object = with_globals(object, case)?;
     let mut world = World::new(target.clone());
     let addresses = input::world(&mut world, &case.world.clone().unwrap_or_default())?;
     let builder = Instance::builder(target.clone()).world(world).budget(case.budget.unwrap_or(DEFAULT_BUDGET));
-    let mut instance = builder.object(&object).and_then(|builder| builder.build()).map_err(Box::new)?;
+    let builder = builder.object(&object).map_err(Box::new)?;
+    let mut instance = mode.build(builder)?;
     let defs: Vec<Arc<MapDef>> = instance.maps().map(|map| map.inner().def().clone()).collect();
     let mut tables: Vec<(SimulatedTable, Keeper)> = Vec::new();
     for map in instance.maps() {

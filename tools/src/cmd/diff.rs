@@ -8,6 +8,7 @@ use skep_conformance::oracle::{Bytes, Case};
 
 use super::Io;
 use crate::cli::Format;
+use crate::engine::EngineArg;
 use crate::exit::{Exit, Failure};
 use crate::hex;
 
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// Set a global variable before load
     #[arg(long, short = 'G', value_name = "NAME=VALUE")]
     global: Vec<String>,
+    /// What runs programs in skep
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
+    engine: EngineArg,
     /// Instructions that skep may execute for one program
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
@@ -65,6 +69,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut options = diff::Options::new(target);
     options.programs.clone_from(&args.programs);
     options.inputs = inputs(args)?;
+    options.mode = args.engine.mode();
     if let Some(budget) = args.budget {
         options.instructions = budget;
     }

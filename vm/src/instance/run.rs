@@ -18,7 +18,7 @@ pub struct Outcome {
     pub packet: Option<Vec<u8>>,
     /// The context, as `ctx_out` of `BPF_PROG_TEST_RUN`.
     pub context: Vec<u8>,
-    /// Instructions executed.
+    /// Instructions executed; 0 if machine code ran, which counts none.
     pub executed: u64,
     /// Where the packet is to go if the program says so by what it returns: what the last call of a redirect helper asked for.
     pub redirect: Option<Redirect>,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::engine::EngineArg;
 use crate::target::TargetArg;
 
 const EXAMPLES: &str = "\
@@ -149,7 +150,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10000", help_heading = "Output")]
     pub(super) trace: Option<usize>,
 
-    /// Instructions that a run may execute
+    /// What runs programs
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE", help_heading = "Output")]
+    pub(super) engine: EngineArg,
+
+    /// Instructions that a run may execute; compiled programs have no such limit
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) budget: Option<u64>,
 }

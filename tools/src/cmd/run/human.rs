@@ -49,7 +49,9 @@ pub(super) fn report<'p>(
                 Some(name) => write!(out, "{style}{name}{style:#} ({value})")?,
                 None => write!(out, "{value}")?,
             }
-            write!(out, ", {} instructions", outcome.executed)?;
+            if report.counted {
+                write!(out, ", {} instructions", outcome.executed)?;
+            }
             match report.nanoseconds {
                 Some(nanoseconds) => writeln!(out, ", {nanoseconds} ns on average")?,
                 None => writeln!(out)?,

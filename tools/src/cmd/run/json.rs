@@ -46,7 +46,7 @@ pub(super) fn report(report: &Report<'_>) -> Json {
             ("outcome", json!("returned")),
             ("retval", json!(outcome.retval() as i32)),
             ("verdict", json!(report.meaning().name(outcome.retval() as i32))),
-            ("executed", json!(outcome.executed)),
+            ("executed", json!(report.counted.then_some(outcome.executed))),
             ("average_ns", json!(report.nanoseconds)),
         ]),
         Err(RunError::Input(error)) => fields.extend([("outcome", json!("refused")), ("error", json!(error.to_string()))]),

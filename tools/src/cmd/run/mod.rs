@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use skep::{BuildError, Input, Instance, Object, Options, Outcome, Program, RunError, Step, Target, Trace, Trap};
 use skep_btf::TypeId;
+use skep_conformance::diff::ModeError;
 use skep_object::{MapSize, ProgramRef};
 
 use super::Io;
@@ -254,7 +255,10 @@ impl<'a> Session<'a> {
         if let Some(budget) = args.budget {
             builder = builder.budget(budget);
         }
-        let instance = builder.build().map_err(unbuildable)?;
+        let instance = args.engine.build(builder).map_err(|error| match error {
+            ModeError::Build(error) => unbuildable(*error),
+            ModeError::Compile(error) => Failure::undecided(error),
+        })?;
         let load = |program: &Program| Arc::new(Loaded { program: program.clone(), record: proto::record(&types, program) });
         let programs = instance.programs().map(load).collect();
         let writer = args.pcap_out.as_ref().map(|path| {
@@ -371,6 +375,7 @@ impl<'a> Session<'a> {
             packet: job.packet.as_deref(),
             context: context.unwrap_or_default(),
             result,
+            counted: !self.args.engine.is_compiled() || self.args.trace.is_some(),
             nanoseconds,
             printk: output.printk,
             seq: output.seq,

@@ -21,6 +21,8 @@ pub(super) struct Report<'a> {
     pub(super) context: Vec<u8>,
     /// The outcome, or what ended the run.
     pub(super) result: Result<Outcome, RunError>,
+    /// Whether instructions were counted: compiled code does not.
+    pub(super) counted: bool,
     /// Nanoseconds of a run on average, where there were several.
     pub(super) nanoseconds: Option<u64>,
     pub(super) printk: Vec<String>,
