@@ -6,7 +6,7 @@ use skep_isa::{Callee, Wide};
 use skep_program::{Program, Verified};
 
 use crate::lower::Unit;
-use crate::{Arch, Error, Options, x64};
+use crate::{Arch, Error, Options, a64, emit, x64};
 
 /// Machine code, good at any address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Code {
 pub fn compile(program: &Verified<Program>, options: &Options, links: &mut dyn FnMut(usize, Wide) -> u64) -> Result<Code, Error> {
     let unit = Unit::new(program.program(), program.facts())?;
     match options.arch {
-        Arch::X86_64 => x64::compile(&unit, options, links),
-        Arch::Aarch64 => Err(Error::Unsupported { slot: 0, what: "code for aarch64" }),
+        Arch::X86_64 => emit::compile::<x64::Asm>(&unit, options, links),
+        Arch::Aarch64 => emit::compile::<a64::Asm>(&unit, options, links),
     }
 }

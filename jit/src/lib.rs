@@ -1,4 +1,4 @@
-//! *What it is*: from a verified program to machine code for x86-64, on any host. Bytes only: who maps and enters them is
+//! *What it is*: from a verified program to machine code for x86-64 or aarch64, on any host. Bytes only: who maps and enters them is
 //! elsewhere.
 //!
 //! *Invariant*: what runs is what [`skep_isa::eval`] says; an access is made without a test only where
@@ -7,7 +7,9 @@
 //! *Start here*: [`compile`] and [`Env`].
 #![forbid(unsafe_code)]
 
+mod a64;
 mod compile;
+mod emit;
 mod env;
 mod error;
 mod layout;

@@ -1,44 +1,44 @@
 //! Loads and stores.
 
-use skep_isa::{Operand, Reg, Size, Width};
+use skep_isa::{Operand, Width};
 
 use super::asm::*;
-use super::call::Thunk;
-use super::emit::Emitter;
-use super::gpr;
+use super::{X64, gpr};
+use crate::emit::{Place, Thunk};
 use crate::load_code;
 
-impl Emitter<'_> {
+impl X64<'_> {
     /// The address of an access that is not proven, to r11.
-    pub(super) fn address(&mut self, base: Reg, off: i16) {
-        match off {
-            0 => self.asm.mov(Width::W64, R11, gpr(base)),
-            _ => self.asm.lea(Width::W64, R11, Mem::at(gpr(base), off.into())),
+    pub(super) fn address(&mut self, place: Place) {
+        match place.off {
+            0 => self.asm.mov(Width::W64, R11, gpr(place.base)),
+            off => self.asm.lea(Width::W64, R11, Mem::at(gpr(place.base), off.into())),
         }
     }
 
-    pub(super) fn load(&mut self, slot: usize, size: Size, signed: bool, dst: Reg, base: Reg, off: i16) {
-        if self.unit.fact(slot).through.is_proven() {
-            let mem = Mem::at(gpr(base), off.into());
-            match signed {
-                false => self.asm.load(size.bytes(), gpr(dst), mem),
-                true => self.asm.load_signed(Width::W64, size.bytes(), gpr(dst), mem),
-            }
-        } else {
-            self.address(base, off);
-            self.call_out(slot, Thunk::Load(load_code(size, signed)));
-            self.asm.mov(Width::W64, gpr(dst), R11);
-        }
-    }
-
-    pub(super) fn store(&mut self, slot: usize, size: Size, base: Reg, off: i16, src: Operand) {
+    pub(super) fn load_from(&mut self, place: Place, signed: bool, dst: Gpr) {
+        let Place { slot, base, off, size, proven } = place;
         let mem = Mem::at(gpr(base), off.into());
-        match (self.unit.fact(slot).through.is_proven(), src) {
+        match (proven, signed) {
+            (true, false) => self.asm.load(size.bytes(), dst, mem),
+            (true, true) => self.asm.load_signed(Width::W64, size.bytes(), dst, mem),
+            (false, _) => {
+                self.address(place);
+                self.call_out(slot, Thunk::Load(load_code(size, signed)));
+                self.asm.mov(Width::W64, dst, R11);
+            }
+        }
+    }
+
+    pub(super) fn store_to(&mut self, place: Place, src: Operand) {
+        let Place { slot, base, off, size, proven } = place;
+        let mem = Mem::at(gpr(base), off.into());
+        match (proven, src) {
             (true, Operand::Reg(src)) => self.asm.store(size.bytes(), mem, gpr(src)),
             (true, Operand::Imm(imm)) => self.asm.store_imm(size.bytes(), mem, imm),
             (false, src) => {
-                self.address(base, off);
-                self.mov(Width::W64, RDI, src);
+                self.address(place);
+                self.put(Width::W64, RDI, src);
                 self.call_out(slot, Thunk::Store(size));
             }
         }

@@ -3,11 +3,10 @@
 use skep_isa::{AluOp, ByteOrder, Operand, Size, Width, eval};
 
 use super::asm::*;
-use super::emit::Emitter;
-use super::gpr;
+use super::{X64, gpr};
 
-impl Emitter<'_> {
-    pub(super) fn mov(&mut self, width: Width, dst: Gpr, src: Operand) {
+impl X64<'_> {
+    pub(super) fn put(&mut self, width: Width, dst: Gpr, src: Operand) {
         match src {
             Operand::Reg(src) if gpr(src) == dst && width == Width::W64 => {}
             Operand::Reg(src) => self.asm.mov(width, dst, gpr(src)),
@@ -15,7 +14,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn swap(&mut self, order: ByteOrder, size: Size, dst: Gpr) {
+    pub(super) fn byte_order(&mut self, order: ByteOrder, size: Size, dst: Gpr) {
         match (order, size) {
             (ByteOrder::Le, Size::Dw) => {}
             (ByteOrder::Le, size) | (ByteOrder::Be | ByteOrder::Swap, size @ Size::B) => self.asm.load(size.bytes(), dst, dst),
@@ -28,7 +27,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn alu(&mut self, width: Width, op: AluOp, dst: Gpr, src: Operand) {
+    pub(super) fn arithmetic(&mut self, width: Width, op: AluOp, dst: Gpr, src: Operand) {
         match (op, src) {
             (AluOp::Add, Operand::Reg(src)) => self.asm.group1(Group1::Add, width, dst, gpr(src)),
             (AluOp::Sub, Operand::Reg(src)) => self.asm.group1(Group1::Sub, width, dst, gpr(src)),

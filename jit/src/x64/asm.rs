@@ -5,6 +5,7 @@
 
 use skep_isa::Width;
 
+use crate::emit::Assembler;
 use crate::layout::{Jump, Label, Layout};
 
 /// A general register.
@@ -97,7 +98,7 @@ pub(super) enum Shift {
 
 /// Conditions, by their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cc {
+pub(crate) enum Cc {
     Below = 2,
     AboveEqual = 3,
     Equal = 4,
@@ -113,7 +114,7 @@ pub(super) enum Cc {
 
 /// Jumps that the layout makes short or long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Branch {
+pub(crate) enum Branch {
     Always,
     If(Cc),
     Call,
@@ -158,8 +159,24 @@ impl Jump for Branch {
 pub(super) struct Forward(usize);
 
 /// Code in the making.
-pub(super) struct Asm {
-    pub(super) layout: Layout<Branch>,
+pub(crate) struct Asm {
+    layout: Layout<Branch>,
+}
+
+impl Assembler for Asm {
+    type Jump = Branch;
+
+    fn new(layout: Layout<Branch>) -> Asm {
+        Asm { layout }
+    }
+
+    fn layout(&mut self) -> &mut Layout<Branch> {
+        &mut self.layout
+    }
+
+    fn into_layout(self) -> Layout<Branch> {
+        self.layout
+    }
 }
 
 fn is_byte(number: i32) -> bool {

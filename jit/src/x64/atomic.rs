@@ -1,31 +1,31 @@
 //! Atomic operations.
 
-use skep_isa::{AtomicOp, Reg, Size, Width};
+use skep_isa::{AtomicOp, Size, Width};
 
 use super::asm::*;
-use super::call::Thunk;
-use super::emit::Emitter;
-use super::gpr;
+use super::{X64, gpr};
 use crate::atomic_code;
+use crate::emit::{Place, Thunk};
 
-impl Emitter<'_> {
-    pub(super) fn atomic(&mut self, slot: usize, size: Size, op: AtomicOp, base: Reg, off: i16, src: Reg) {
-        if !self.unit.fact(slot).through.is_proven() {
-            return self.atomic_out(slot, size, op, base, off, src);
+impl X64<'_> {
+    pub(super) fn atomic_operation(&mut self, place: Place, op: AtomicOp, src: Gpr) {
+        let Place { base, off, size, proven, .. } = place;
+        if !proven {
+            return self.atomic_out(place, op, src);
         }
         let (bytes, mem) = (size.bytes(), Mem::at(gpr(base), off.into()));
         match op {
-            AtomicOp::Add { fetch: true } => self.asm.lock_xadd(bytes, mem, gpr(src)),
-            AtomicOp::Add { fetch: false } => self.asm.lock_group1(Group1::Add, bytes, mem, gpr(src)),
-            AtomicOp::Or { fetch: false } => self.asm.lock_group1(Group1::Or, bytes, mem, gpr(src)),
-            AtomicOp::And { fetch: false } => self.asm.lock_group1(Group1::And, bytes, mem, gpr(src)),
-            AtomicOp::Xor { fetch: false } => self.asm.lock_group1(Group1::Xor, bytes, mem, gpr(src)),
-            AtomicOp::Or { fetch: true } => self.fetch(Group1::Or, size, mem, gpr(src)),
-            AtomicOp::And { fetch: true } => self.fetch(Group1::And, size, mem, gpr(src)),
-            AtomicOp::Xor { fetch: true } => self.fetch(Group1::Xor, size, mem, gpr(src)),
-            AtomicOp::Xchg => self.asm.xchg(bytes, mem, gpr(src)),
+            AtomicOp::Add { fetch: true } => self.asm.lock_xadd(bytes, mem, src),
+            AtomicOp::Add { fetch: false } => self.asm.lock_group1(Group1::Add, bytes, mem, src),
+            AtomicOp::Or { fetch: false } => self.asm.lock_group1(Group1::Or, bytes, mem, src),
+            AtomicOp::And { fetch: false } => self.asm.lock_group1(Group1::And, bytes, mem, src),
+            AtomicOp::Xor { fetch: false } => self.asm.lock_group1(Group1::Xor, bytes, mem, src),
+            AtomicOp::Or { fetch: true } => self.fetch(Group1::Or, size, mem, src),
+            AtomicOp::And { fetch: true } => self.fetch(Group1::And, size, mem, src),
+            AtomicOp::Xor { fetch: true } => self.fetch(Group1::Xor, size, mem, src),
+            AtomicOp::Xchg => self.asm.xchg(bytes, mem, src),
             AtomicOp::Cmpxchg => {
-                self.asm.lock_cmpxchg(bytes, mem, gpr(src));
+                self.asm.lock_cmpxchg(bytes, mem, src);
                 if size != Size::Dw {
                     // Where it succeeds, eax is not written and its upper half stays.
                     self.asm.mov(Width::W32, RAX, RAX);
@@ -54,14 +54,14 @@ impl Emitter<'_> {
         }
     }
 
-    fn atomic_out(&mut self, slot: usize, size: Size, op: AtomicOp, base: Reg, off: i16, src: Reg) {
-        self.address(base, off);
-        self.asm.mov(Width::W64, RDI, gpr(src));
-        self.call_out(slot, Thunk::Atomic(atomic_code(op, size)));
+    fn atomic_out(&mut self, place: Place, op: AtomicOp, src: Gpr) {
+        self.address(place);
+        self.asm.mov(Width::W64, RDI, src);
+        self.call_out(place.slot, Thunk::Atomic(atomic_code(op, place.size)));
         if op == AtomicOp::Cmpxchg {
             self.asm.mov(Width::W64, RAX, R11);
         } else if op.fetches() {
-            self.asm.mov(Width::W64, gpr(src), R11);
+            self.asm.mov(Width::W64, src, R11);
         }
     }
 }

@@ -3,9 +3,9 @@
 use skep_isa::{Reg, Width};
 
 use super::asm::*;
-use super::emit::{Emitter, env};
-use super::gpr;
+use super::{X64, env, gpr};
 use crate::STRIDE;
+use crate::emit::Assembler;
 use crate::env::at;
 use crate::lower::Function;
 
@@ -23,8 +23,8 @@ fn pads(function: &Function) -> bool {
     function.calls && words % 2 == 0
 }
 
-impl Emitter<'_> {
-    pub(super) fn prologue(&mut self) {
+impl X64<'_> {
+    pub(super) fn enter(&mut self) {
         let function = self.function;
         for reg in SAVED.into_iter().filter(|&reg| function.writes(reg)) {
             self.asm.push(gpr(reg));
@@ -54,16 +54,15 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn exit(&mut self) {
+    pub(super) fn leave_function(&mut self) {
         let function = self.function;
         let saves = function.uses_frame || function.may_goto || function.calls || SAVED.iter().any(|&reg| function.writes(reg));
         match self.out {
             Some(out) if saves => self.asm.jump(Branch::Always, out),
             Some(_) => self.asm.ret(),
             None => {
-                let out = self.asm.layout.label();
-                self.asm.layout.bind(out);
-                self.out = Some(out);
+                let out = self.label_in(|emitter| &mut emitter.out);
+                self.bind(out);
                 self.epilogue();
                 self.asm.ret();
             }
@@ -71,7 +70,7 @@ impl Emitter<'_> {
     }
 
     /// The entry from outside, and the common end of runs that stop.
-    pub(super) fn entry(&mut self) {
+    pub(super) fn write_entry(&mut self) {
         let asm = &mut self.asm;
         NATIVE.into_iter().for_each(|reg| asm.push(reg));
         asm.mov(Width::W64, R12, RDI);
@@ -90,7 +89,7 @@ impl Emitter<'_> {
         asm.pop_mem(env(at::STOP_SP));
         NATIVE.into_iter().rev().for_each(|reg| asm.pop(reg));
         asm.ret();
-        asm.layout.bind(self.stop);
+        asm.layout().bind(self.stop);
         asm.load(8, RSP, env(at::STOP_SP));
         asm.mov_imm(RDX, crate::Status::Stop as u64);
         asm.back(None, end);

@@ -8,14 +8,16 @@ mod alu;
 mod asm;
 mod atomic;
 mod call;
-mod emit;
 mod frame;
 mod jump;
+mod machine;
 
-pub(crate) use emit::compile;
+pub(crate) use asm::Asm;
 
 use asm::*;
 use skep_isa::Reg;
+
+use crate::emit::Emitter;
 
 /// The [`Env`](crate::Env).
 const ENV: Gpr = R12;
@@ -35,4 +37,12 @@ const fn gpr(reg: Reg) -> Gpr {
         Reg::R9 => R15,
         Reg::R10 => RBP,
     }
+}
+
+/// Code for this machine in the making.
+type X64<'a> = Emitter<'a, Asm>;
+
+/// A field of the [`Env`](crate::Env).
+fn env(offset: i32) -> Mem {
+    Mem::at(ENV, offset)
 }

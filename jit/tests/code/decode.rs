@@ -12,7 +12,7 @@ use crate::programs::program;
 use crate::run::build;
 
 fn x86(features: Features) -> Options {
-    Options { arch: Arch::X86_64, features }
+    Options { arch: Arch::X86_64, features, first_slot: 0 }
 }
 
 /// Every instruction, from the first byte to the last.

@@ -80,7 +80,7 @@ fn try_all(middles: impl IntoIterator<Item = (Vec<Insn>, Reg, Reg)>, pairs: &[(u
 }
 
 fn try_through(middles: impl IntoIterator<Item = (Vec<Insn>, Reg, Reg)>, pairs: &[(u64, u64)], through: Through) {
-    let mut world = World::new();
+    let mut world = World::of(1);
     for (middle, a, b) in middles {
         let raw = raw(&around(&middle));
         let code = Code::decode(&raw).unwrap();

@@ -45,6 +45,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> World {
+        World::of(8)
+    }
+
+    /// With stacks for so many frames.
+    pub(crate) fn of(frames: usize) -> World {
         let mut env = Env { context: 0xc0de, ..Env::default() };
         env.call = call as *const () as u64;
         env.load = load as *const () as u64;
@@ -52,7 +57,7 @@ impl World {
         env.atomic = atomic as *const () as u64;
         env.packet = packet as *const () as u64;
         env.cast = cast as *const () as u64;
-        let stack = vec![0; 8 * 576 / 8];
+        let stack = vec![0; frames * 576 / 8];
         World { env, calls: Vec::new(), accesses: Vec::new(), answer: None, stack, packet: (0..64).collect() }
     }
 
