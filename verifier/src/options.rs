@@ -50,14 +50,16 @@ pub enum Keep {
     States,
     /// One at every instruction of every path. Verification is slower, and its counts are not the kernel's.
     Everywhere,
+    /// The same, where every number counts as relied on: paths end only where all numbers lie within the older state's. This claims most, but
+    /// some loops never end so.
+    Numbers,
 }
 
 impl Keep {
     pub(crate) fn keeper(self) -> Option<Box<Keeper>> {
         match self {
             Keep::Nothing => None,
-            Keep::States => Some(Box::new(Keeper::new(false))),
-            Keep::Everywhere => Some(Box::new(Keeper::new(true))),
+            Keep::States | Keep::Everywhere | Keep::Numbers => Some(Box::new(Keeper::new(self))),
         }
     }
 }

@@ -20,7 +20,7 @@ fn kept(text: &str, keep: Keep) -> Kept {
 
 /// Follows the slots of a run; gives the last visits.
 fn follow(kept: &Kept, slots: &[usize]) -> Vec<Visit> {
-    let mut at: Vec<Visit> = kept.entry(slots[0]).map(|visit| kept.resolve(visit)).collect();
+    let mut at: Vec<Visit> = kept.entry(slots[0], false).map(|visit| kept.resolve(visit)).collect();
     for slot in &slots[1..] {
         let next: Vec<Visit> =
             at.iter().flat_map(|visit| kept.after(*visit)).filter(|visit| kept.slot(*visit) == *slot).collect();
@@ -46,7 +46,7 @@ fn the_tree_changes_no_count() {
 
 #[test]
 fn every_way_of_a_loop_is_in_the_tree() {
-    for keep in [Keep::States, Keep::Everywhere] {
+    for keep in [Keep::States, Keep::Everywhere, Keep::Numbers] {
         let kept = kept(LOOP, keep);
         for rounds in 1..8 {
             let mut slots = vec![0, 1, 2];
@@ -76,4 +76,13 @@ fn what_is_not_read_any_more_is_not_readable() {
     let state = kept.at(2).next().unwrap();
     assert!(state.frames[0].regs[Reg::R6.index()].is_scalar());
     assert!(!state.frames[0].regs[Reg::R7.index()].is_scalar());
+}
+
+#[test]
+fn an_operation_that_forks_is_two_visits_side_by_side() {
+    for keep in [Keep::States, Keep::Everywhere] {
+        let kept = kept("call 7\nr0 s>>= 63\nr0 &= -3\nr0 += 1\nexit", keep);
+        let last = follow(&kept, &[0, 1, 2, 3]);
+        assert_eq!(last.len(), 2, "{keep:?}");
+    }
 }

@@ -234,6 +234,14 @@ impl Simulated {
         Ok(unfilled)
     }
 
+    /// Moves the clock on, with something that watches what runs on the way.
+    ///
+    /// # Errors
+    /// As [`Instance::advance`].
+    pub fn watch_later<H: Hook>(&mut self, nanoseconds: u64, hook: &mut H) -> Result<u64, RunError> {
+        self.instance.advance_with(nanoseconds, hook)
+    }
+
     /// Runs the program on a case with something that watches, from the same world and the same maps each time.
     ///
     /// # Errors

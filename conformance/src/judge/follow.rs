@@ -1,5 +1,6 @@
 //! Following a run in the tree of paths.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use skep::{At, Hook, Insn, Program, Target, Trap};
@@ -13,12 +14,15 @@ use super::view::{View, held};
 pub enum Left {
     /// It went on in another program.
     TailCall,
+    /// A function called the program again, and what came of that returned to the caller.
+    AfterTailCall,
 }
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Left::TailCall => "a tail call",
+            Left::AfterTailCall => "the return from a tail call of a function",
         })
     }
 }
@@ -50,6 +54,8 @@ impl fmt::Display for Lost {
 /// A function that was verified by itself, and what it called.
 #[derive(Debug)]
 struct Level {
+    /// A tail call led here, and ended the function that made it.
+    tail: bool,
     /// Its first frame.
     base: usize,
     /// The visits that the run may be at.
@@ -86,6 +92,12 @@ pub struct Follow<'k> {
     /// Of each frame but the first.
     callers: Vec<Caller>,
     last: Option<Last>,
+    /// The run is that of functions that are called later.
+    later: bool,
+    /// The frame in which the run began.
+    first: usize,
+    /// Slots that runs came to.
+    pub reached: BTreeSet<usize>,
     /// Instructions that were followed.
     pub steps: u64,
     /// What was judged.
@@ -107,11 +119,20 @@ impl<'k> Follow<'k> {
             regs: Vec::new(),
             callers: Vec::new(),
             last: None,
+            later: false,
+            first: 0,
+            reached: BTreeSet::new(),
             steps: 0,
             tally: Tally::default(),
             lost: None,
             left: None,
         }
+    }
+
+    /// For functions that timers and work call after the run, one after the other.
+    #[must_use]
+    pub fn later(self) -> Follow<'k> {
+        Follow { later: true, ..self }
     }
 
     /// Those of these visits that the run can be at: it lies in their state, where there is one. The frames judged are `count` from the
@@ -148,16 +169,21 @@ impl<'k> Follow<'k> {
     }
 
     fn enter(&mut self, at: &At<'_>, base: usize, slot: usize) -> Vec<Visit> {
-        self.levels.push(Level { base, at: Vec::new(), held: held(at) });
-        self.kept.entry(slot).collect()
+        let later = self.later && self.levels.is_empty();
+        self.levels.push(Level { tail: false, base, at: Vec::new(), held: held(at) });
+        self.kept.entry(slot, later).collect()
     }
 
     /// The frames of the run, brought up to date.
     fn frames(&mut self, at: &At<'_>) {
         let height = at.height();
-        self.regs.truncate(height);
+        // A function that runs later has a frame below it that does nothing.
+        self.regs.resize(height, [0; 11]);
         self.regs.push(at.registers());
         self.callers.truncate(height);
+        if self.last.is_none() {
+            self.callers.resize(height, Caller { slot: usize::MAX, outside: false });
+        }
         if self.callers.len() < height
             && let Some(last) = self.last
         {
@@ -169,12 +195,23 @@ impl<'k> Follow<'k> {
     fn step(&mut self, at: &At<'_>) -> Result<(), Vec<String>> {
         let (slot, height) = (at.slot(), at.height());
         self.frames(at);
-        while self.levels.last().is_some_and(|level| level.base > height) {
-            self.levels.pop();
+        while let Some(level) = self.levels.pop_if(|level| level.base > height) {
+            // The function that the tail call ended goes on nowhere, and the one that called it where no visit says.
+            if level.tail {
+                self.left = Some(Left::AfterTailCall);
+                return Ok(());
+            }
+        }
+        if self.later && matches!(self.last, Some(Last { insn: Some(Insn::Exit), .. })) && height <= self.first {
+            self.levels.clear();
+            self.last = None;
         }
         let mut visits = self.after(slot);
         match self.last {
-            None => visits = self.enter(at, 0, slot),
+            None => {
+                self.first = height;
+                visits = self.enter(at, height, slot);
+            }
             Some(Last { insn: Some(Insn::Call(callee)), height: before, .. }) if visits.is_empty() => match callee {
                 // A function that was verified by itself.
                 Callee::Local(_) if height > before => visits = self.enter(at, height, slot),
@@ -182,6 +219,12 @@ impl<'k> Follow<'k> {
                 Callee::Kfunc { .. } if height == 0 => {
                     self.levels.clear();
                     visits = self.enter(at, 0, slot);
+                }
+                // The program calls itself.
+                Callee::Helper(_) if slot == 0 => {
+                    self.levels.pop_if(|level| level.base == height);
+                    visits = self.enter(at, height, slot);
+                    self.levels.last_mut().into_iter().for_each(|level| level.tail = true);
                 }
                 Callee::Local(_) | Callee::Helper(_) | Callee::Kfunc { .. } | Callee::Reg(_) => {}
             },
@@ -226,6 +269,7 @@ impl Hook for Follow<'_> {
             return Err(Trap::Illegal("the run is outside of what the verifier claimed".into()));
         }
         self.steps += 1;
+        self.reached.insert(at.slot());
         self.last = Some(Last { slot: at.slot(), insn: at.insn(), height: at.height() });
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! ([`skep_verifier::kept`] says what it claims). A run that finds no way on in it, or lies in no state that was kept where it is, is
 //! [`Lost`]; a run that traps is [`Ending::Trapped`]. Both are bugs, of the verifier, of the interpreter, or of the judge.
 //!
-//! [`contained`] judges a program on cases; [`Follow`] is the hook for those who run it themselves.
+//! [`program`] verifies a program and judges runs of it on generated cases, [`contained`] what verification left; [`Follow`] is the hook for those who run it themselves.
 
 mod event;
 mod follow;
@@ -13,4 +13,4 @@ mod view;
 
 pub use event::Events;
 pub use follow::{Follow, Left, Lost};
-pub use program::{Ending, Judgement, Limits, Unjudged, contained};
+pub use program::{Ending, Judgement, Limits, Unjudged, accepted, contained, program};

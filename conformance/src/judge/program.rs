@@ -1,16 +1,19 @@
 //! Judging a program: many runs of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use skep::{RunError, Target, Trap};
+use skep::{RunError, Stopped, Target, Trap};
+use skep_program::Program;
 use skep_verifier::kept::{Kept, Tally};
+use skep_verifier::{Keep, Options, Verdict};
 
 use super::event::Events;
 use super::follow::{Follow, Lost};
 use crate::diff::{Mode, Simulated, SimulatedError};
 use crate::oracle::Set;
+use crate::verdicts::ask;
 
 /// How much is run.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +26,13 @@ pub struct Limits {
     pub run: u64,
     /// Instructions of all runs; what is left of the cases is not run then.
     pub all: u64,
+    /// Of programs that are verified here: processed instructions, beyond which their states would take too much memory.
+    pub processed: u32,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { cases: 100, seed: 0, run: 20_000, all: 500_000 }
+        Limits { cases: 100, seed: 0, run: 20_000, all: 500_000, processed: 20_000 }
     }
 }
 
@@ -56,6 +61,10 @@ pub struct Judgement {
     pub runs: u64,
     /// Instructions that were followed.
     pub instructions: u64,
+    /// Functions that timers and work called.
+    pub later: u64,
+    /// Slots that the verifier came to, and those of them that runs came to.
+    pub slots: (usize, usize),
     /// Registers and slots that were judged.
     pub tally: Tally,
     /// What should not be, with the number of the case: the first of each program.
@@ -69,6 +78,9 @@ impl Judgement {
     pub fn add(&mut self, other: &Judgement) {
         self.runs += other.runs;
         self.instructions += other.instructions;
+        self.later += other.later;
+        self.slots.0 += other.slots.0;
+        self.slots.1 += other.slots.1;
         self.tally.add(&other.tally);
         for (why, count) in &other.cut {
             *self.cut.entry(why.clone()).or_default() += count;
@@ -78,10 +90,90 @@ impl Judgement {
     fn cut(&mut self, why: impl fmt::Display) {
         *self.cut.entry(why.to_string()).or_default() += 1;
     }
+
+    /// What a hook saw.
+    fn take(&mut self, follow: Follow<'_>, reached: &mut BTreeSet<usize>) -> Option<Ending> {
+        self.instructions += follow.steps;
+        self.tally.add(&follow.tally);
+        reached.extend(follow.reached);
+        if let Some(left) = follow.left {
+            self.cut(left);
+        }
+        follow.lost.map(Ending::Lost)
+    }
+
+    /// A run that stopped: what is skep's own limit is counted, all else should not be.
+    fn stopped(&mut self, stopped: &Stopped, makes_objects: bool) -> Option<Ending> {
+        match &stopped.trap {
+            Trap::NotSimulated(what) => self.cut(format!("not simulated: {what}")),
+            Trap::Budget(_) => self.cut("a long run"),
+            Trap::Argument { helper, .. } if makes_objects => self.cut(format!("an object of zeros, for {helper}")),
+            Trap::Fault(_) | Trap::CallDepth | Trap::Argument { .. } | Trap::Context(_) | Trap::Illegal(_) => {
+                return Some(Ending::Trapped(stopped.to_string()));
+            }
+        }
+        None
+    }
+
+    fn ended<T>(&mut self, result: Result<T, RunError>, makes_objects: bool) -> Option<Ending> {
+        match result {
+            Ok(_) => None,
+            Err(RunError::Input(error)) => {
+                self.cut(format!("input: {error}"));
+                None
+            }
+            Err(RunError::Stopped(stopped)) => self.stopped(&stopped, makes_objects),
+        }
+    }
 }
 
-/// Why a program cannot be judged.
-pub type Unjudged = SimulatedError;
+/// Why a program is not judged.
+#[derive(Debug, thiserror::Error)]
+pub enum Unjudged {
+    /// It is not accepted in the first place.
+    #[error("not accepted")]
+    Refused,
+    /// It has more states than the limits allow.
+    #[error("too many states")]
+    Large,
+    /// It is not accepted with states kept like this.
+    #[error("not accepted with states kept: {0}")]
+    Keep(String),
+    /// The interpreter cannot have it.
+    #[error("not run: {0}")]
+    Run(#[from] SimulatedError),
+}
+
+/// Verifies the first program of a set, and judges runs of it.
+///
+/// # Errors
+/// Why there is nothing to judge.
+pub fn accepted(set: &Set, target: &Arc<Target>, options: &Options, limits: &Limits) -> Result<Judgement, Unjudged> {
+    let Some(program) = set.programs.first() else { return Err(Unjudged::Refused) };
+    let plain = ask(program, target, &Options { keep: Keep::Nothing, ..options.clone() });
+    if !matches!(plain.verdict, Verdict::Accept) {
+        return Err(Unjudged::Refused);
+    }
+    if plain.stats.insns_processed > limits.processed {
+        return Err(Unjudged::Large);
+    }
+    let work_limit = u64::from(limits.processed) * MOST_WORK;
+    let report = ask(program, target, &Options { work_limit, ..options.clone() });
+    match (report.verdict, report.kept) {
+        (Verdict::Accept, Some(kept)) => contained(set, target, &kept, limits),
+        (Verdict::Accept, None) => Err(Unjudged::Keep("the states are lost".into())),
+        (Verdict::Reject(reject), _) => Err(Unjudged::Keep(reject.why.to_string())),
+        (Verdict::Undecided(undecided), _) => Err(Unjudged::Keep(undecided.what.to_string())),
+    }
+}
+
+/// Verifies a program that needs no other, and judges runs of it: [`accepted`].
+///
+/// # Errors
+/// Why there is nothing to judge.
+pub fn program(program: &Arc<Program>, target: &Arc<Target>, options: &Options, limits: &Limits) -> Result<Judgement, Unjudged> {
+    accepted(&Set { programs: vec![program.clone()], others: Vec::new() }, target, options, limits)
+}
 
 /// Runs the first program of a set on generated cases, and holds every instruction against what verification left.
 ///
@@ -93,56 +185,42 @@ pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) 
     let mut engine = Simulated::with_budget(set, target, Mode::Checked, STACK_BYTE, limits.run, make)?;
     let mut judgement = Judgement::default();
     let (Some(events), Some(program)) = (events, set.programs.first()) else { return Ok(judgement) };
-    let mut index = 0;
-    while judgement.runs < limits.cases as u64 && index < limits.cases * MOST_TRIED {
+    let (mut index, mut reached) = (0, BTreeSet::new());
+    let later = kept.entries().iter().any(|entry| entry.later);
+    while judgement.found.is_none() && judgement.runs < limits.cases as u64 && index < limits.cases * MOST_TRIED {
         if judgement.instructions > limits.all {
             judgement.cut("enough instructions for one program");
             break;
         }
         let mut follow = Follow::new(program, target, kept);
         let result = engine.watch(&events.case(index), &mut follow)?;
+        let (ran, left) = (follow.steps > 0, follow.left.is_some());
+        judgement.runs += u64::from(ran);
+        let lost = judgement.take(follow, &mut reached);
+        let mut ending = lost.or_else(|| judgement.ended(result, events.makes_objects()));
+        if later && ran && !left && ending.is_none() {
+            let mut follow = Follow::new(program, target, kept).later();
+            let result = engine.watch_later(LATER, &mut follow);
+            judgement.later += *result.as_ref().unwrap_or(&0);
+            let lost = judgement.take(follow, &mut reached);
+            ending = lost.or_else(|| judgement.ended(result, events.makes_objects()));
+        }
+        judgement.found = ending.map(|ending| (index, ending));
         index += 1;
-        judgement.runs += u64::from(follow.steps > 0);
-        judgement.instructions += follow.steps;
-        judgement.tally.add(&follow.tally);
-        if let Some(left) = follow.left {
-            judgement.cut(left);
-        }
-        let ending = match (follow.lost, result) {
-            (Some(lost), _) => Some(Ending::Lost(lost)),
-            (None, Ok(_)) => None,
-            (None, Err(RunError::Input(error))) => {
-                judgement.cut(format!("input: {error}"));
-                None
-            }
-            (None, Err(RunError::Stopped(stopped))) => match &stopped.trap {
-                Trap::NotSimulated(what) => {
-                    judgement.cut(format!("not simulated: {what}"));
-                    None
-                }
-                Trap::Budget(_) => {
-                    judgement.cut("a long run");
-                    None
-                }
-                Trap::Argument { .. } if events.makes_objects() => {
-                    judgement.cut(format!("an object of zeros: {}", stopped.trap));
-                    None
-                }
-                Trap::Fault(_) | Trap::CallDepth | Trap::Argument { .. } | Trap::Context(_) | Trap::Illegal(_) => {
-                    Some(Ending::Trapped(stopped.to_string()))
-                }
-            },
-        };
-        if let Some(ending) = ending {
-            judgement.found = Some((index - 1, ending));
-            break;
-        }
     }
+    let seen = kept.slots();
+    judgement.slots = (seen.len(), reached.intersection(&seen).count());
     Ok(judgement)
 }
 
+/// Work of verification with states kept, for each processed instruction that is allowed without.
+const MOST_WORK: u64 = 20;
+
 /// Cases that are tried for each that a program takes.
 const MOST_TRIED: usize = 4;
+
+/// Nanoseconds after a run in which functions are called that it left for later.
+const LATER: u64 = 10_000_000_000;
 
 /// What stacks hold before a program writes to them: not 0, which some bytes are claimed to be.
 const STACK_BYTE: u8 = 0xa5;

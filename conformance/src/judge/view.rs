@@ -2,6 +2,7 @@
 
 use skep::{At, HeldKind, Target};
 use skep_btf::TypeId;
+use skep_linux::maps::Lookup;
 use skep_memory::{RegionKind, Shape};
 use skep_program::{MapDef, Program};
 use skep_verifier::kept::{Held, Kept, PacketPlace, Run};
@@ -66,7 +67,13 @@ impl Run for View<'_> {
     }
 
     fn values(&self, map: MapRef, low: u64, high: u64) -> Option<Vec<u64>> {
-        let name = &self.map_def(map)?.name;
+        let def = self.map_def(map)?;
+        let name = &def.name;
+        match skep_linux::map(def.map_type)?.lookup {
+            Lookup::Value | Lookup::ReadOnly | Lookup::None => {}
+            // Until it is found not to be NULL, what lookups give counts as a value of the map.
+            Lookup::Map | Lookup::Socket | Lookup::XdpSock => return None,
+        }
         let mut starts = Vec::new();
         for region in self.at.memory().regions() {
             let ours = matches!(&region.kind, RegionKind::MapValue(of) if **of == **name);
@@ -98,7 +105,7 @@ impl Run for View<'_> {
     }
 
     fn is_object(&self, types: TypesOf, id: TypeId, addr: u64) -> Option<bool> {
-        let region = self.at.memory().find(addr)?;
+        let Some(region) = self.at.memory().find(addr) else { return Some(false) };
         let name = self.name(types, id)?;
         match &region.kind {
             RegionKind::Kernel(of) | RegionKind::Lent(of) if **of == *name => Some(addr == region.start()),

@@ -326,7 +326,7 @@ impl<'a> Walk<'a> {
         if let Some(count) = self.insn_counts.get_mut(pc) {
             *count += 1;
         }
-        let everywhere = self.keeper.as_mut().is_some_and(|keeper| keeper.visit(pc));
+        let everywhere = self.keeper.as_mut().is_some_and(|keeper| keeper.visit(self.prep, pc));
         self.work += 1;
         if self.work > self.setting.options.work_limit {
             return Err(Fault::Unknown(Box::new(NotModelled::WorkLimit(u64::from(self.counts.insns)))));

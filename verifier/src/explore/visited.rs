@@ -2,6 +2,7 @@
 
 use skep_isa::{Insn, Reg as Name};
 
+use crate::Keep;
 use crate::fault::Fault;
 use crate::state::{IterState, Kind, Reg, State, StateId, slot_of};
 use crate::why::Flow;
@@ -94,7 +95,8 @@ impl Walk<'_> {
         let (pc, marks) = (self.pc, self.prep.marks[self.pc]);
         if self.store.head(id).closed {
             let in_loop = self.loops.is_incomplete(self.prep, &self.store.get(id).state);
-            let level = if in_loop { Level::Within } else { Level::Safe };
+            let all = self.setting.options.keep == Keep::Numbers;
+            let level = if in_loop || all { Level::Within } else { Level::Safe };
             return Ok(if self.equals(id, level) { Look::Hit(in_loop) } else { Look::Miss });
         }
         let old = &self.store.get(id).state;

@@ -238,7 +238,9 @@ impl<R: Run> Judge<'_, R> {
 
     fn map_value(&mut self, reg: &Reg, map: MapRef, value: u64) -> Outcome {
         let Some((low, high)) = bases(reg, value) else { return Ok(Open("a map value at an offset without bounds")) };
-        let Some(starts) = self.run.values(map, low, high) else { return Ok(Open("a value of a map of a map")) };
+        let Some(starts) = self.run.values(map, low, high) else {
+            return Ok(Open("a value of a map of a map, or what is no memory of a map"));
+        };
         match starts.iter().any(|start| within(reg, value, *start)) {
             true => Ok(Inside),
             false => Err(format!("{}, at no value of the map", number(value))),

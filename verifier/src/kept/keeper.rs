@@ -1,8 +1,9 @@
 //! Notes the tree while paths are followed.
 
-use skep_isa::Reg as Name;
+use skep_isa::{Insn, Reg as Name};
 
 use super::{End, Entry, Kept, KeptFrame, KeptState, Node, Visit};
+use crate::options::Keep;
 use crate::prep::Prep;
 use crate::state::{Reg, Slot, State, StateId};
 
@@ -12,8 +13,7 @@ const NONE: u32 = u32::MAX;
 /// What is noted so far.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    /// A state is kept at every instruction.
-    everywhere: bool,
+    keep: Keep,
     nodes: Vec<Node>,
     /// The visit before each.
     before: Vec<u32>,
@@ -27,6 +27,16 @@ pub(crate) struct Keeper {
     by_id: Vec<u32>,
 }
 
+impl KeptState {
+    /// Every number counts.
+    fn rely_on_all(&mut self) {
+        for frame in &mut self.frames {
+            let spilled = frame.slots.iter_mut().map(|slot| &mut slot.reg);
+            frame.regs.iter_mut().chain(spilled).for_each(|reg| reg.precise = reg.is_scalar());
+        }
+    }
+}
+
 /// Where a path goes on that waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
@@ -35,8 +45,8 @@ pub(crate) struct Mark {
 }
 
 impl Keeper {
-    pub(crate) fn new(everywhere: bool) -> Keeper {
-        Keeper { everywhere, current: NONE, ..Keeper::default() }
+    pub(crate) fn new(keep: Keep) -> Keeper {
+        Keeper { keep, current: NONE, ..Keeper::default() }
     }
 
     /// The next visit begins a function.
@@ -58,15 +68,22 @@ impl Keeper {
     }
 
     /// The path comes to an instruction. Gives whether a state is to be kept there.
-    pub(crate) fn visit(&mut self, pc: usize) -> bool {
+    pub(crate) fn visit(&mut self, prep: &Prep, pc: usize) -> bool {
         let visit = self.nodes.len() as u32;
         if let Some(later) = self.begins.take() {
             self.entries.push(Entry { slot: pc, visit: Visit(visit), later });
         }
+        // An operation that forks comes to itself again: a run does not, it is at either of the two.
+        let again = self.nodes.get(self.current as usize).is_some_and(|before| before.pc as usize == pc);
+        if again && matches!(prep.code.insn(pc), Some(Insn::Alu { .. })) {
+            let entry = self.entries.iter().find(|entry| entry.visit.0 == self.current).copied();
+            self.entries.extend(entry.map(|entry| Entry { visit: Visit(visit), ..entry }));
+            self.current = self.before[self.current as usize];
+        }
         self.nodes.push(Node { pc: pc as u32, end: End::Passed });
         self.before.push(self.current);
         self.current = visit;
-        self.everywhere
+        self.keep != Keep::States
     }
 
     /// The state of the current visit is kept.
@@ -89,7 +106,11 @@ impl Keeper {
 
     /// A kept state is about to be forgotten: it will not change any more. `live` says which slots of a frame may still be read.
     pub(crate) fn take(&mut self, prep: &Prep, id: StateId, state: &State, live: impl Fn(usize, usize) -> bool) {
-        self.states[self.by_id[id.0 as usize] as usize] = Some(kept(prep, state, live));
+        let mut kept = kept(prep, state, live);
+        if self.keep == Keep::Numbers {
+            kept.rely_on_all();
+        }
+        self.states[self.by_id[id.0 as usize] as usize] = Some(kept);
     }
 
     /// All paths are at their end.

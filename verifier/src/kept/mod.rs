@@ -19,7 +19,8 @@
 //!   fixed offsets. Pointers of one id that may be NULL are so together.
 //!
 //! Not all states of a path are kept: with [`Keep::States`](crate::Keep::States) those that ordinary verification keeps (and forgets
-//! again, some of them), with [`Keep::Everywhere`](crate::Keep::Everywhere) one at every visit.
+//! again, some of them), with [`Keep::Everywhere`](crate::Keep::Everywhere) one at every visit. With [`Keep::Numbers`](crate::Keep::Numbers)
+//! every number counts as precise.
 
 mod contains;
 mod keeper;
@@ -29,6 +30,8 @@ mod tests;
 
 pub(crate) use keeper::{Keeper, Mark};
 pub use run::{Escape, Held, PacketPlace, Run, Tally, Where};
+
+use std::collections::BTreeSet;
 
 use crate::state::{Refs, Reg, Slot};
 
@@ -113,14 +116,19 @@ impl Kept {
         &self.entries
     }
 
-    /// Where paths of a function begin that is verified by itself.
-    pub fn entry(&self, slot: usize) -> impl Iterator<Item = Visit> + '_ {
-        self.entries.iter().filter(move |entry| entry.slot == slot).map(|entry| entry.visit)
+    /// Where paths of a function begin that is verified by itself; of one that is called later, if that is asked for.
+    pub fn entry(&self, slot: usize, later: bool) -> impl Iterator<Item = Visit> + '_ {
+        self.entries.iter().filter(move |entry| entry.slot == slot && entry.later == later).map(|entry| entry.visit)
     }
 
     /// The first slot of the function of this number.
     pub fn function(&self, subprog: u32) -> Option<usize> {
         self.functions.get(subprog as usize).copied()
+    }
+
+    /// Slots that a path came to.
+    pub fn slots(&self) -> BTreeSet<usize> {
+        self.nodes.iter().map(|node| node.pc as usize).collect()
     }
 
     /// How many visits there are.

@@ -3,7 +3,7 @@
 use skep_helpers::{Stop, Trap};
 
 use super::{Instance, RunError};
-use crate::engine::{Engine, Silent};
+use crate::engine::{Engine, Hook, Silent};
 
 impl Instance {
     /// Moves the clock on by so many nanoseconds. Timers that programs started run on the way, each when it is due, and so does work
@@ -14,6 +14,14 @@ impl Instance {
     /// # Errors
     /// A trap in one of them. The clock then stands where it was due, and the others have not run.
     pub fn advance(&mut self, nanoseconds: u64) -> Result<u64, RunError> {
+        self.advance_with(nanoseconds, &mut Silent)
+    }
+
+    /// The same with something that watches the functions.
+    ///
+    /// # Errors
+    /// As [`Instance::advance`].
+    pub fn advance_with<H: Hook>(&mut self, nanoseconds: u64, hook: &mut H) -> Result<u64, RunError> {
         let mut left = nanoseconds;
         let mut fuel = self.budget;
         let mut count = 0;
@@ -23,7 +31,7 @@ impl Instance {
                 Some((field, wait)) if wait <= left => {
                     world.clock.monotonic = world.clock.monotonic.wrapping_add(wait);
                     left -= wait;
-                    fuel = self.fire(field, fuel)?;
+                    fuel = self.fire(field, fuel, hook)?;
                     count += 1;
                 }
                 Some(_) | None => {
@@ -35,13 +43,12 @@ impl Instance {
     }
 
     /// Calls the function of a timer or of work; gives what is left of the budget.
-    fn fire(&mut self, field: u64, fuel: u64) -> Result<u64, RunError> {
+    fn fire<H: Hook>(&mut self, field: u64, fuel: u64, hook: &mut H) -> Result<u64, RunError> {
         let Instance { core, environment, .. } = self;
         let linked = core.linked.clone();
         core.reset(linked, fuel);
         core.follow_objects();
-        let mut silent = Silent;
-        let mut engine = Engine::new(core, environment, &mut silent);
+        let mut engine = Engine::new(core, environment, hook);
         let fired = skep_helpers::fire(&mut engine, field);
         skep_helpers::release(&mut engine);
         match fired {
