@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use skep::{Input, ProgType, Program, Target, World};
-use skep_btf::{FuncProto, Type, TypeId};
+use skep_btf::{Btf, FuncProto, Type, TypeId};
 use skep_linux::contexts::{self, Yields};
+use skep_linux::trust::{TRUST, Trust};
 use skep_verifier::types::attach::{self, Attach, AttachKind};
 use skep_verifier::{Options, Setting};
 
@@ -50,7 +51,7 @@ impl Events {
         Events { generator, seed, kind }
     }
 
-    /// Whether arguments lead to objects that are made up: all zero, without what they lead to.
+    /// Whether arguments lead to objects that are made up: all zero, with nothing behind most of their pointers.
     pub fn makes_objects(&self) -> bool {
         matches!(&self.kind, Kind::Args(args) if args.iter().any(|arg| matches!(arg, Arg::Object(_))))
     }
@@ -129,11 +130,39 @@ fn arg(attach: &Attach<'_>, ty: TypeId, world: &mut World) -> Vec<Arg> {
     match btf.get(btf.resolve(ty)) {
         Some(Type::Ptr(pointer)) => match btf.get(btf.resolve(pointer.to)) {
             Some(Type::Struct(record)) => {
-                let made = if record.name() == "task_struct" { world.current_task() } else { world.new_object(record.name()) };
-                vec![made.map_or(Arg::Number, Arg::Object)]
+                vec![object(world, btf, record.name(), MOST_DEEP).map_or(Arg::Number, Arg::Object)]
             }
             _other => vec![Arg::Number],
         },
         _other => vec![Arg::Number; btf.size_of(ty).map_or(1, |size| (size as usize).div_ceil(8).max(1))],
     }
+}
+
+/// How far pointers of made up objects lead.
+const MOST_DEEP: u32 = 3;
+
+/// An object of a struct: all zero, but for pointers that the kernel never lets be NULL, which lead to others.
+fn object(world: &mut World, btf: &Btf, name: &str, deep: u32) -> Option<u64> {
+    if name == "task_struct" {
+        return world.current_task().ok();
+    }
+    let addr = world.new_object(name).ok()?;
+    let lists = TRUST.iter().filter(|row| matches!(row.trust, Trust::Trusted | Trust::Rcu));
+    for row in lists.filter(|_| deep > 0) {
+        let list = btf.find(&format!("{name}{}", row.suffix), skep_btf::Kind::Struct).and_then(|id| btf.get(id));
+        let Some(Type::Struct(list)) = list else { continue };
+        for member in list.members() {
+            let to = match btf.get(btf.resolve(member.ty)) {
+                Some(Type::Ptr(pointer)) => btf.get(btf.resolve(pointer.to)),
+                _other => None,
+            };
+            // A field that the target does not have leads nowhere.
+            if let Some(Type::Struct(to)) = to
+                && let Some(to) = object(world, btf, to.name(), deep - 1)
+            {
+                let _ = world.set(addr, member.name, to);
+            }
+        }
+    }
+    Some(addr)
 }
