@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use skep_linux::{ProgType, Target};
 
 use crate::mutants::{BLOCK, Bases, Block};
-use crate::programs::{Generated, generate, shell};
-use crate::verdicts::{Difference, Judges, Said};
+use crate::programs::{Generated, generate_for, shell};
+use crate::verdicts::{Difference, Judges, Said, User};
 
 /// Where programs come from.
 #[derive(Debug)]
@@ -74,9 +74,9 @@ impl Source {
         }
     }
 
-    /// Puts the programs of these seeds to both verifiers, on so many threads. Returns how many seeds have none, or one whose maps the
+    /// Puts the programs of these seeds to both verifiers, as this user, on so many threads. Returns how many seeds have none, or one whose maps the
     /// kernel does not make.
-    pub fn ask(&self, target: &Target, seeds: Range<u64>, jobs: usize, each: impl Fn(Asked<'_>) + Sync) -> u64 {
+    pub fn ask(&self, target: &Target, user: User, seeds: Range<u64>, jobs: usize, each: impl Fn(Asked<'_>) + Sync) -> u64 {
         let size = self.block();
         let (next, none) = (AtomicU64::new(seeds.start / size), AtomicU64::new(0));
         let work = || {
@@ -86,13 +86,14 @@ impl Source {
                 if here.start >= seeds.end {
                     return;
                 }
-                let made = self.cases(block).and_then(|(cases, shell)| Some((cases, Judges::new(target.clone(), &shell).ok()?)));
+                let made =
+                    self.cases(block).and_then(|(cases, shell)| Some((cases, Judges::new(target.clone(), user, &shell).ok()?)));
                 let Some((cases, judges)) = made else {
                     none.fetch_add(here.end - here.start, Ordering::Relaxed);
                     continue;
                 };
                 for seed in here {
-                    let asked = cases.case(seed).and_then(|case| Some((case.program()?, case)));
+                    let asked = cases.case(seed, user).and_then(|case| Some((case.program()?, case)));
                     let Some((program, case)) = asked else {
                         none.fetch_add(1, Ordering::Relaxed);
                         continue;
@@ -112,9 +113,9 @@ impl Source {
 }
 
 impl Cases<'_> {
-    fn case(&self, seed: u64) -> Option<Generated> {
+    fn case(&self, seed: u64, user: User) -> Option<Generated> {
         match self {
-            Cases::Generated => Some(generate(seed)),
+            Cases::Generated => Some(generate_for(seed, user.privileges())),
             Cases::Loads(bases) => bases.load(seed),
             Cases::Mutants(block) => Some(block.mutant(seed)),
         }

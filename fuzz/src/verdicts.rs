@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use skep_kernel::{LoadError, Loaded, LogLevel, Map, MapError, Types};
+use skep_kernel::{Capability, LoadError, Loaded, LogLevel, Map, MapError, Types, unprivileged_may_load, with_capabilities};
 use skep_linux::{Errno, Target};
 use skep_program::Program;
-use skep_verifier::{NotModelled, Options, Verdict, verify};
+use skep_verifier::{NotModelled, Options, Privileges, Verdict, verify};
 
 use crate::programs::{Generated, Lines};
 
@@ -39,10 +39,59 @@ pub enum Difference {
 /// Processed instructions of a program that takes long.
 pub(crate) const LONG: u64 = 4_000;
 
+/// Who loads the programs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum User {
+    /// All capabilities.
+    #[default]
+    Root,
+    /// None.
+    Nobody,
+    /// `CAP_BPF`.
+    Bpf,
+    /// `CAP_BPF` and `CAP_NET_ADMIN`.
+    BpfNet,
+    /// `CAP_BPF` and `CAP_PERFMON`.
+    BpfPerfmon,
+}
+
+impl User {
+    /// All but root, who lack something.
+    pub const FEW: [User; 4] = [User::Nobody, User::Bpf, User::BpfNet, User::BpfPerfmon];
+
+    /// The capabilities that are not given up; `None` for all.
+    pub const fn keeps(self) -> Option<&'static [Capability]> {
+        match self {
+            User::Root => None,
+            User::Nobody => Some(&[]),
+            User::Bpf => Some(&[Capability::Bpf]),
+            User::BpfNet => Some(&[Capability::Bpf, Capability::NetAdmin]),
+            User::BpfPerfmon => Some(&[Capability::Bpf, Capability::Perfmon]),
+        }
+    }
+
+    /// The same, as skep is told.
+    pub fn privileges(self) -> Privileges {
+        let has = |capability| self.keeps().is_none_or(|keep| keep.contains(&capability));
+        Privileges {
+            bpf: has(Capability::Bpf),
+            perfmon: has(Capability::Perfmon),
+            net_admin: has(Capability::NetAdmin),
+            sys_admin: has(Capability::SysAdmin),
+        }
+    }
+
+    /// What the host lacks for this user to load programs.
+    pub fn lacks(self) -> Option<&'static str> {
+        (self == User::Nobody && !unprivileged_may_load()).then_some("kernel.unprivileged_bpf_disabled=0")
+    }
+}
+
 /// Where maps and types of the host are kept between programs that have the same. Each thread has its own.
 #[derive(Debug)]
 pub struct Judges {
     target: Target,
+    user: User,
     maps: Vec<Arc<Map>>,
     types: RefCell<Types>,
 }
@@ -52,18 +101,28 @@ impl Judges {
     ///
     /// # Errors
     /// A map that the kernel does not make.
-    pub fn new(target: Target, shell: &Program) -> Result<Judges, MapError> {
+    pub fn new(target: Target, user: User, shell: &Program) -> Result<Judges, MapError> {
         let mut types = Types::default();
         let mut maps = Vec::with_capacity(shell.maps.len());
         for def in &shell.maps {
             maps.push(Arc::new(Map::from_def(def, types.get(def.btf.as_ref()))?));
         }
-        Ok(Judges { target, maps, types: RefCell::new(types) })
+        // Who loads the program may not be allowed to load its types.
+        types.get(shell.btf.as_ref());
+        Ok(Judges { target, user, maps, types: RefCell::new(types) })
     }
 
     /// What the kernel says.
     pub fn kernel(&self, program: &Program) -> Said {
-        match Loaded::with_types(program, self.maps.clone(), &mut self.types.borrow_mut(), LogLevel::Stats) {
+        let load = || Loaded::with_types(program, self.maps.clone(), &mut self.types.borrow_mut(), LogLevel::Stats);
+        let loaded = match self.user.keeps() {
+            None => load(),
+            Some(keep) => match with_capabilities(keep, load) {
+                Ok(loaded) => loaded,
+                Err(errno) => return Said::None(format!("capabilities cannot be given up: {errno}")),
+            },
+        };
+        match loaded {
             Ok(loaded) => Said::Accept(loaded.processed().unwrap_or(0)),
             Err(error) => match (&error, error.processed()) {
                 // A hook that this host lets nobody attach to: the verifier itself says why it refuses.
@@ -78,7 +137,11 @@ impl Judges {
 
     /// What skep says.
     pub fn skep(&self, program: &Program) -> Said {
-        let report = verify(program, &self.target, &Options { work_limit: 4 * LONG, ..Options::default() });
+        let report = verify(
+            program,
+            &self.target,
+            &Options { work_limit: 4 * LONG, privileges: self.user.privileges(), ..Options::default() },
+        );
         let insns = u64::from(report.stats.insns_processed);
         match report.verdict {
             Verdict::Accept => Said::Accept(insns),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use skep_fuzz::hunt::Source;
 use skep_fuzz::mutants::Bases;
-use skep_fuzz::verdicts::Said;
+use skep_fuzz::verdicts::{Said, User};
 use skep_kernel::Kernel;
 
 /// Random programs; the binary `verdicts` takes more.
@@ -31,7 +31,7 @@ fn can_ask() -> bool {
 
 fn compare(source: &Source, count: u64) -> (u64, u64) {
     let (accepted, asked, differ) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Vec::new()));
-    source.ask(&skep::host().unwrap(), 0..count, 2, |case| {
+    source.ask(&skep::host().unwrap(), User::Root, 0..count, 2, |case| {
         if case.difference.is_some() {
             differ.lock().unwrap().push(format!("seed {}: the kernel says {:?}, skep {:?}", case.seed, case.kernel, case.skep));
         }

@@ -47,7 +47,9 @@ pub use map_spec::{MapError, MapSpec};
 pub use prog::{Info, Prog, Ran, TestRun};
 pub use rings::{PerfReader, PerfSample, RingReader};
 pub use sys::{FuncInfo, LineInfo};
-pub use thread::{Times, Who, cpus, isolate_network, pin_thread, times, who};
+pub use thread::{
+    Capability, Times, Who, cpus, isolate_network, pin_thread, times, unprivileged_may_load, who, with_capabilities,
+};
 
 /// Number of CPUs that this kernel could have: user space sees as many pieces in a per-CPU value.
 pub fn possible_cpus() -> usize {

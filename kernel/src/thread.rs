@@ -64,6 +64,56 @@ pub fn isolate_network() -> Result<(), Errno> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(errno)
 }
 
+/// A capability that `bpf(2)` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Capability {
+    /// `CAP_BPF`.
+    Bpf,
+    /// `CAP_PERFMON`.
+    Perfmon,
+    /// `CAP_NET_ADMIN`.
+    NetAdmin,
+    /// `CAP_SYS_ADMIN`.
+    SysAdmin,
+}
+
+impl From<Capability> for caps::Capability {
+    fn from(capability: Capability) -> caps::Capability {
+        match capability {
+            Capability::Bpf => caps::Capability::CAP_BPF,
+            Capability::Perfmon => caps::Capability::CAP_PERFMON,
+            Capability::NetAdmin => caps::Capability::CAP_NET_ADMIN,
+            Capability::SysAdmin => caps::Capability::CAP_SYS_ADMIN,
+        }
+    }
+}
+
+/// Runs with no capability but these: the calling thread gets the others back afterwards.
+///
+/// # Errors
+/// `EPERM` if the thread does not have all of these.
+pub fn with_capabilities<T>(keep: &[Capability], run: impl FnOnce() -> T) -> Result<T, Errno> {
+    /// Gives them back, also where the function panics.
+    struct Before(caps::CapsHashSet);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            // What a thread is permitted, it may take.
+            let _ = caps::set(None, caps::CapSet::Effective, &self.0);
+        }
+    }
+    let keep = keep.iter().map(|capability| caps::Capability::from(*capability)).collect();
+    let before = Before(caps::read(None, caps::CapSet::Effective).map_err(|_| Errno::EPERM)?);
+    caps::set(None, caps::CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
+    let result = run();
+    drop(before);
+    Ok(result)
+}
+
+/// Whether users without `CAP_BPF` may load programs: `kernel.unprivileged_bpf_disabled` is 0.
+pub fn unprivileged_may_load() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").is_ok_and(|text| text.trim() == "0")
+}
+
 /// Who the calling thread is.
 pub fn who() -> Who {
     let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();

@@ -111,6 +111,14 @@ impl Arch {
         }
     }
 
+    /// The kernel guards loads that the processor runs ahead of older stores; elsewhere the firmware does.
+    pub const fn guards_old_values(self) -> bool {
+        match self {
+            Arch::X86_64 => true,
+            Arch::Aarch64 => false,
+        }
+    }
+
     /// The registers that hold a function's arguments, first to last, by their names in `pt_regs`.
     pub const fn argument_registers(self) -> &'static [&'static str] {
         match self {

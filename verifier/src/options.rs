@@ -1,5 +1,7 @@
 //! What a verdict depends on besides the program and its target.
 
+use skep_linux::ProgRow;
+
 use crate::kept::Keeper;
 
 /// What the one who loads the program is allowed.
@@ -20,6 +22,25 @@ impl Privileges {
     pub const ALL: Privileges = Privileges { bpf: true, perfmon: true, net_admin: true, sys_admin: true };
     /// Nothing, on a host that lets users load programs.
     pub const NONE: Privileges = Privileges { bpf: false, perfmon: false, net_admin: false, sys_admin: false };
+
+    /// With `CAP_SYS_ADMIN` the others are given.
+    #[must_use]
+    pub const fn whole(self) -> Privileges {
+        if self.sys_admin { Privileges::ALL } else { self }
+    }
+
+    /// The capability without which programs of this type are not loaded, if it is missing.
+    pub const fn lacks_for(self, row: &ProgRow) -> Option<&'static str> {
+        if !row.unprivileged && !self.bpf {
+            Some("CAP_BPF")
+        } else if row.net_admin && !self.net_admin {
+            Some("CAP_NET_ADMIN")
+        } else if row.perfmon && !self.perfmon {
+            Some("CAP_PERFMON")
+        } else {
+            None
+        }
+    }
 }
 
 /// What a kernel's configuration or lockdown may deny to everybody. By default nothing is allowed that a kernel which was booted

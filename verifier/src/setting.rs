@@ -93,9 +93,29 @@ impl<'a> Setting<'a> {
         self.options.privileges.perfmon
     }
 
+    /// Ways that the processor takes by a wrong guess of a branch or of an offset are followed as well (Spectre v1).
+    pub fn follows_guesses(&self) -> bool {
+        !self.options.privileges.perfmon
+    }
+
+    /// A load must not find what lay on the stack before a store (Spectre v4).
+    pub fn guards_old_values(&self) -> bool {
+        !self.options.privileges.perfmon && self.target.arch.guards_old_values()
+    }
+
+    /// All numbers count as relied on: only who has `CAP_BPF` has others.
+    pub fn relies_on_all(&self) -> bool {
+        !self.options.privileges.bpf
+    }
+
     /// Accesses must be aligned to their size.
     pub fn strict_alignment(&self) -> bool {
         self.flag(flags::STRICT_ALIGNMENT)
+    }
+
+    /// States are kept wherever they may be: for tests of those who have `CAP_BPF`.
+    pub fn keeps_all_states(&self) -> bool {
+        self.flag(flags::TEST_STATE_FREQ) && self.options.privileges.bpf
     }
 
     /// A map that a pointer names: one of the program's, or the template of the maps in one of them.

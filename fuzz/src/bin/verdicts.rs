@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 use skep::Target;
 use skep_fuzz::hunt::{Asked, Source};
 use skep_fuzz::mutants::Bases;
-use skep_fuzz::verdicts::{Difference, Said};
+use skep_fuzz::verdicts::{Difference, Said, User};
 use skep_isa::Code;
 
 /// Where programs come from.
@@ -44,6 +44,9 @@ struct Options {
     /// Differences of each kind that are made small and shown.
     #[arg(long, default_value_t = 3)]
     show: usize,
+    /// Who loads the programs: somebody with these capabilities alone. For nobody, `kernel.unprivileged_bpf_disabled` must be 0.
+    #[arg(long, value_enum, default_value_t)]
+    user: User,
     /// Show the program of the seed, both verdicts, and end.
     #[arg(long)]
     only: bool,
@@ -101,7 +104,7 @@ impl Found {
 fn run(options: &Options, source: &Source, target: &Target) -> (Found, u64) {
     let found = Mutex::new(Found::default());
     let count = if options.only { 1 } else { options.count };
-    let none = source.ask(target, options.seed..options.seed + count, options.jobs, |asked| {
+    let none = source.ask(target, options.user, options.seed..options.seed + count, options.jobs, |asked| {
         if options.only {
             println!("{}", text(source, &asked));
         }
@@ -129,6 +132,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if let Err(why) = skep_kernel::Kernel::available() {
         eprintln!("verdicts: needs {why}");
+        return ExitCode::from(2);
+    }
+    if let Some(lacks) = options.user.lacks() {
+        eprintln!("verdicts: needs {lacks}");
         return ExitCode::from(2);
     }
     let target = skep::host().unwrap_or_else(|error| panic!("{error}"));

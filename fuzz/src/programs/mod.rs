@@ -5,4 +5,4 @@ mod line;
 mod write;
 
 pub use line::{Label, Line, Lines};
-pub use write::{Generated, generate, shell};
+pub use write::{Generated, generate, generate_for, shell};

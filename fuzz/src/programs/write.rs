@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use skep_isa::{AluOp, AtomicOp, ByteOrder, Callee, Cond, Insn, Operand, Reg, Size, Wide, Width};
-use skep_linux::{MapType, ProgType};
+use skep_linux::{AttachType, MapType, ProgType};
 use skep_program::{MapDef, Program};
+use skep_verifier::Privileges;
 
 use super::guess::{Guess, Guesses};
 use super::line::{Label, Line, Lines};
@@ -84,18 +85,39 @@ const VALUES: [(usize, usize, i16); 3] = [(0, 4, 32), (1, 8, 48), (3, 4, 8)];
 
 /// The program of a seed.
 pub fn generate(seed: u64) -> Generated {
+    generate_for(seed, Privileges::ALL)
+}
+
+/// The program of a seed, of a type that somebody with these privileges may load.
+pub fn generate_for(seed: u64, privileges: Privileges) -> Generated {
     let mut rng = Rng::with_seed(seed);
-    let types = [ProgType::SchedCls, ProgType::Xdp, ProgType::SocketFilter, ProgType::RawTracepoint, ProgType::Kprobe];
+    let all = [ProgType::SchedCls, ProgType::Xdp, ProgType::SocketFilter, ProgType::RawTracepoint, ProgType::Kprobe];
+    let few = [ProgType::CgroupSkb, ProgType::SocketFilter, ProgType::SkReuseport];
+    let may_load = |prog: &ProgType| skep_linux::program(*prog).is_some_and(|row| privileges.lacks_for(row).is_none());
+    let mut types: Vec<ProgType> = all.into_iter().filter(may_load).collect();
+    if types.len() < all.len() {
+        types.extend(few.into_iter().filter(may_load));
+    }
     let prog_type = types[rng.usize(..types.len())];
-    let functions = if rng.u32(..3) == 0 { rng.usize(1..4) } else { 0 };
-    let mut writer =
-        Writer { rng, lines: Vec::new(), guesses: Guesses::new(0), labels: 0, prog_type, functions, depth: 0, budget: 0 };
+    let functions = if rng.u32(..3) == 0 && privileges.bpf { rng.usize(1..4) } else { 0 };
+    let mut writer = Writer {
+        rng,
+        lines: Vec::new(),
+        guesses: Guesses::new(0),
+        labels: 0,
+        prog_type,
+        functions,
+        depth: 0,
+        budget: 0,
+        privileges,
+    };
     let mut all = vec![writer.main()];
     for function in 1..=functions {
         all.push(writer.function(function));
     }
     let flags = if writer.rng.u32(..16) == 0 { skep_verifier::flags::TEST_STATE_FREQ } else { 0 };
-    let shell = Program { flags, ..shell(prog_type) };
+    let attach_type = (prog_type == ProgType::CgroupSkb).then_some(AttachType::CgroupInetIngress);
+    let shell = Program { flags, attach_type, ..shell(prog_type) };
     Generated { lines: Lines { functions: all }, shell }
 }
 
@@ -110,6 +132,8 @@ struct Writer {
     depth: u32,
     /// Pieces that may still be written.
     budget: u32,
+    /// Who is to load it.
+    privileges: Privileges,
 }
 
 impl Writer {
@@ -346,7 +370,7 @@ impl Writer {
     }
 
     fn bounded_loop(&mut self, number: usize) {
-        if self.depth > 1 {
+        if self.depth > 1 || !self.privileges.bpf {
             return;
         }
         let counter = [Reg::R7, Reg::R8, Reg::R9][self.rng.usize(..3)];
@@ -428,6 +452,9 @@ impl Writer {
     fn pointer(&mut self) {
         let pointer = |guess: Guess| matches!(guess, Guess::Stack(_) | Guess::Value(..) | Guess::Packet(..));
         let Some(src) = self.any(pointer) else { return };
+        if !self.privileges.perfmon && self.rng.bool() {
+            return self.guessed_pointer(src);
+        }
         let dst = self.target();
         self.mov(dst, src);
         let small = self.any(|guess| matches!(guess, Guess::Number(Some(most)) if most < 64));
@@ -457,6 +484,30 @@ impl Writer {
                 self.guesses.set(dst, guess);
             }
         }
+    }
+
+    /// A pointer that a register moves, either way, or a register that a pointer is added to.
+    fn guessed_pointer(&mut self, src: Reg) {
+        let small = |guess: Guess| matches!(guess, Guess::Number(Some(most)) if most < 64);
+        let Some(number) = self.any(small).or_else(|| self.any(Guess::is_number)) else { return };
+        let dst = self.target();
+        if dst == src || dst == number {
+            return;
+        }
+        let pointer_first = self.rng.u32(..3) > 0;
+        let (first, second) = if pointer_first { (src, number) } else { (number, src) };
+        self.mov(dst, first);
+        if let (true, Guess::Value(..)) = (self.rng.bool(), self.guesses.get(dst)) {
+            let by = self.rng.i32(0..20);
+            self.insn(Insn::Alu { width: Width::W64, op: AluOp::Add, dst, src: Operand::Imm(by) });
+        }
+        let op = if pointer_first && self.rng.u32(..3) == 0 { AluOp::Sub } else { AluOp::Add };
+        self.insn(Insn::Alu { width: Width::W64, op, dst, src: Operand::Reg(second) });
+        let guess = match self.guesses.get(src) {
+            Guess::Value(map, at) => Guess::Value(map, at + 8),
+            _other => Guess::Dead,
+        };
+        self.guesses.set(dst, guess);
     }
 
     fn key(&mut self, size: usize) -> i16 {

@@ -92,6 +92,10 @@ pub(super) struct Compare<'a> {
     pub prep: &'a Prep,
     /// Bytes of the stack that were never written may be read.
     pub may_read_uninit: bool,
+    /// All numbers are relied on.
+    pub relies_on_all: bool,
+    /// Numbers must be the same.
+    pub strict: bool,
     /// What must be equal.
     pub level: Level,
     /// Ids.
@@ -158,7 +162,10 @@ impl Compare<'_> {
     }
 
     fn scalar(&mut self, old: &Reg, new: &Reg) -> bool {
-        if !old.precise && self.level == Level::Safe {
+        if self.strict {
+            return old.same_value(new) && (old.id == 0 || self.ids.same_scalar(old.id, new.id));
+        }
+        if !(old.precise || self.relies_on_all) && self.level == Level::Safe {
             return true;
         }
         if !num_within(&old.num, &new.num) {

@@ -26,11 +26,11 @@ use crate::log::Log;
 use crate::prep::{Prep, Subprog, stack_depth};
 use crate::report::{NotModelled, Report, Trail};
 use crate::setting::Setting;
-use crate::state::{Frame, Linked, NO_CALLSITE, State, StateId, Step};
+use crate::state::{Frame, Linked, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::step::{Known, Next, Note};
 use crate::types::attach::Attach;
 use crate::types::kfunc_args;
-use crate::why::{Flow, Form};
+use crate::why::{Flow, Form, Why};
 
 use live::StackLive;
 use precise::Teller;
@@ -113,6 +113,8 @@ pub(crate) struct Walk<'a> {
     loops: Loops,
     live: StackLive,
     ids: u32,
+    /// Numbers are compared as they are, since the kernel masks an offset that is not known: masks of other ways must be found.
+    pub(crate) compares_strictly: bool,
     /// How often each slot was processed; empty unless the options ask for it.
     insn_counts: Vec<u32>,
     /// The last step of the history is that of the current instruction.
@@ -193,6 +195,7 @@ impl<'a> Walk<'a> {
             loops: Loops::default(),
             live: StackLive::default(),
             ids: 0,
+            compares_strictly: false,
             insn_counts: if setting.options.count_insns { vec![0; prep.code.len()] } else { Vec::new() },
             step_open: false,
             log: None,
@@ -345,16 +348,28 @@ impl<'a> Walk<'a> {
             log.instruction(self.setting, &self.state, pc, insn);
         }
         self.prev = pc as i64;
+        let guessed = self.state.speculative;
+        self.notes[pc].seen |= !guessed;
+        if guessed && self.notes[pc].barrier {
+            return Ok(true);
+        }
         self.live.begin(self.prep, &self.state, pc);
-        let insn = match slot {
-            Slot::Insn(insn) => *insn,
+        let next = match slot {
+            Slot::Insn(insn) if self.log.is_some() => self.logged_step(*insn),
+            Slot::Insn(insn) => self.step(*insn),
             Slot::Second => return Err(Fault::bug("a path enters a wide instruction")),
-            Slot::Refused(error) => return Err(Form::undecodable(*error).into()),
+            Slot::Refused(error) => Err(Form::undecodable(*error).into()),
         };
-        self.notes[pc].seen = true;
-        let next = if self.log.is_some() { self.logged_step(insn)? } else { self.step(insn)? };
+        let next = match next {
+            Err(Fault::Refused(why)) if guessed && why.ends_guess() => {
+                self.put_barrier(&why);
+                Next::End
+            }
+            next => next?,
+        };
         self.live.commit(self.prep);
         match next {
+            Next::At(_) if guessed && self.notes[pc].barrier_after => Ok(true),
             Next::At(pc) => {
                 self.pc = pc;
                 Ok(false)
@@ -430,6 +445,25 @@ impl<'a> Walk<'a> {
         if self.spare.len() < MOST_SPARE {
             state.clear();
             self.spare.push(state);
+        }
+    }
+
+    /// The processor may guess that the path goes on at `pc`, whatever the registers hold that decide it.
+    pub(crate) fn fork_guess(&mut self, pc: usize, unknown: &[skep_isa::Reg]) -> Result<&mut State, Fault> {
+        let state = self.fork(pc)?;
+        state.speculative = true;
+        for name in unknown {
+            *state.reg_mut(*name) = Reg::UNKNOWN;
+        }
+        Ok(state)
+    }
+
+    /// A way that is only guessed does what is refused: the kernel lets no guess come to this instruction.
+    fn put_barrier(&mut self, why: &Why) {
+        let note = &mut self.notes[self.pc];
+        (note.barrier, note.mask) = (true, None);
+        if let Some(log) = &mut self.log {
+            log.say(&why.to_string());
         }
     }
 

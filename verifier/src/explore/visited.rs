@@ -39,10 +39,8 @@ impl Walk<'_> {
     pub(super) fn visited(&mut self, everywhere: bool) -> Result<bool, Fault> {
         let pc = self.pc;
         let marks = self.prep.marks[pc];
-        let forced = everywhere
-            || self.setting.flag(crate::flags::TEST_STATE_FREQ)
-            || marks.force_checkpoint
-            || self.state.history.len() > LONG_HISTORY;
+        let forced =
+            everywhere || self.setting.keeps_all_states() || marks.force_checkpoint || self.state.history.len() > LONG_HISTORY;
         let jumps = self.counts.jumps - self.counts.jumps_at_last_state;
         let insns = self.counts.insns - self.counts.insns_at_last_state;
         let mut keep = forced || jumps >= FEW_JUMPS && insns >= FEW_INSNS;
@@ -83,9 +81,15 @@ impl Walk<'_> {
     }
 
     fn equals(&mut self, id: StateId, level: Level) -> bool {
-        let apart = self.store.head(id).apart;
-        let may_read_uninit = self.setting.may_read_uninit();
-        let mut compare = Compare { prep: self.prep, may_read_uninit, level, ids: Ids::new(self.ids), apart };
+        let mut compare = Compare {
+            prep: self.prep,
+            may_read_uninit: self.setting.may_read_uninit(),
+            relies_on_all: self.setting.relies_on_all(),
+            strict: self.compares_strictly,
+            level,
+            ids: Ids::new(self.ids),
+            apart: self.store.head(id).apart,
+        };
         let equal = compare.states(&self.store.get(id).state, &self.state);
         self.store.head_mut(id).apart = compare.apart;
         equal

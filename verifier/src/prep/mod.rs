@@ -153,7 +153,7 @@ pub(crate) struct Early {
 /// As [`prepare`], with what the program is attached to; `early` is for when it fails.
 pub(crate) fn prepare_counting<'a>(setting: &Setting<'a>, early: &mut Early) -> Result<(Prep, Option<Attach<'a>>), At> {
     let program = setting.program;
-    check_length(setting)?;
+    check_call(setting)?;
     infos::check_records(program)?;
     let subprogs::Found { mut subprogs, kfuncs, exception_callback } = subprogs::find(setting, early)?;
     subprogs::check(&program.insns, &mut subprogs)?;
@@ -171,14 +171,17 @@ pub(crate) fn prepare_counting<'a>(setting: &Setting<'a>, early: &mut Early) -> 
     Ok((prep, target))
 }
 
-/// The system call refuses programs of no length and of too much, without a word.
-fn check_length(setting: &Setting<'_>) -> Result<(), At> {
+/// The system call refuses programs of no length and of too much, and types that the user may not load, without a word.
+fn check_call(setting: &Setting<'_>) -> Result<(), At> {
     let count = setting.program.insns.len();
     let most = if setting.options.privileges.bpf { limits::MAX_INSNS } else { limits::MAX_INSNS_UNPRIVILEGED };
     if count == 0 || count > most as usize {
         return Err(At::whole(Form::Length { count, most }));
     }
-    Ok(())
+    match setting.options.privileges.lacks_for(setting.row) {
+        Some(needs) => Err(At::whole(Form::TypeNeeds { prog: setting.prog_type(), needs })),
+        None => Ok(()),
+    }
 }
 
 /// What the program is attached to, which must be there; and it must not leave with references that it was given.

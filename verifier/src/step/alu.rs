@@ -66,6 +66,7 @@ impl Walk<'_> {
     }
 
     fn scalar_math(&mut self, width: Width, op: AluOp, dst: Name, value: Reg, other: &Reg, src: Operand) -> Result<(), Fault> {
+        self.check_plain_sum(op, dst, src)?;
         // What was cut off before a constant is added to the rest says nothing of the whole.
         let fits = width == Width::W64 || value.num.wide.umax <= u64::from(u32::MAX);
         let mut result = self.fork_scalar(op, dst, value, other)?;

@@ -78,13 +78,14 @@ impl Walk<'_> {
             {
                 self.mark_precise(src)?;
             }
-            if !self.setting.options.privileges.perfmon {
-                return Err(Fault::not_modelled("paths that the processor may speculate on (unprivileged)"));
+            let (taken, other) = if taken { (jump, next) } else { (next, jump) };
+            if self.setting.follows_guesses() {
+                match src {
+                    Operand::Reg(src) => self.fork_guess(other, &[dst, src])?,
+                    Operand::Imm(_) => self.fork_guess(other, &[dst])?,
+                };
             }
-            return Ok(Next::At(if taken { jump } else { next }));
-        }
-        if !self.setting.options.privileges.perfmon {
-            return Err(Fault::not_modelled("paths that the processor may speculate on (unprivileged)"));
+            return Ok(Next::At(taken));
         }
         self.fork_at(cond, width, (dst, src), jump)?;
         Ok(Next::At(next))

@@ -7,6 +7,7 @@ mod dynptr;
 mod exit;
 mod fields;
 mod global;
+mod guess;
 mod helper;
 mod jump;
 mod kfunc;
@@ -28,6 +29,7 @@ use crate::state::{Flags, Kind, MapRef, Reg};
 use crate::why;
 
 pub(crate) use global::Known;
+pub(crate) use guess::Mask;
 
 /// Where the path goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,12 @@ pub(crate) struct Note {
     pub key: Option<u64>,
     /// Of a call that the kernel may put a loop in place of: whether it still does, and the function that is called.
     pub loops: Option<(bool, u32)>,
+    /// Ways that are only guessed end before the instruction, at a barrier: one of them would have done what is refused.
+    pub barrier: bool,
+    /// They end after it.
+    pub barrier_after: bool,
+    /// How the kernel keeps a guessed offset within bounds.
+    pub mask: Option<Mask>,
 }
 
 impl Walk<'_> {

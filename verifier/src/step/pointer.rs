@@ -1,6 +1,6 @@
 //! Arithmetic with a pointer and a number.
 
-use skep_isa::{AluOp, Insn, Operand, Reg as Name, Width};
+use skep_isa::{AluOp, Reg as Name, Width};
 use skep_linux::limits::{MAX_STACK, MAX_VAR_OFF};
 
 use crate::domain::{Range, Scalar64, Tnum};
@@ -48,6 +48,7 @@ impl Walk<'_> {
         }
         sane_offset(number, pointer)?;
         sane_offset(pointer, pointer)?;
+        let window = self.guard_offset(op, dst, pointer, number, number_first)?;
         let mut result = match op {
             AluOp::Add => self.added(pointer, number, known),
             AluOp::Sub => {
@@ -71,7 +72,8 @@ impl Walk<'_> {
         result.num.sync();
         result.subreg_def = 0;
         self.write(dst, result)?;
-        self.check_unprivileged(dst, &result)
+        self.check_unprivileged(dst, &result)?;
+        self.narrow_window(op, dst, &result, number_first, window)
     }
 
     fn added(&mut self, pointer: &Reg, number: &Reg, known: Option<u64>) -> Reg {
@@ -124,7 +126,7 @@ impl Walk<'_> {
 
     /// Without privileges the result must lie within what it points to.
     fn check_unprivileged(&mut self, dst: Name, result: &Reg) -> Result<(), Fault> {
-        if self.setting.options.privileges.perfmon {
+        if !self.setting.follows_guesses() {
             return Ok(());
         }
         let reg = dst.number();
@@ -143,9 +145,6 @@ impl Walk<'_> {
                 self.check_value_in_range(dst, result, map)?;
             }
             _other => {}
-        }
-        if matches!(self.prep.code.insn(self.pc), Some(Insn::Alu { src: Operand::Reg(_), .. })) {
-            return Err(Fault::not_modelled("arithmetic that the processor may speculate on (unprivileged)"));
         }
         Ok(())
     }

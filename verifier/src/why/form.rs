@@ -84,6 +84,12 @@ pub enum Form {
 
     #[error("the program has {count} instructions; it may have 1 to {most}")]
     Length { count: usize, most: u32 },
+    #[error("programs of type {prog:?} may be loaded only with {needs}")]
+    TypeNeeds {
+        prog: skep_linux::ProgType,
+        /// The capability.
+        needs: &'static str,
+    },
     #[error("BPF_LDX uses reserved fields")]
     LoadFields,
     #[error("unknown opcode {0:02x}")]

@@ -45,6 +45,16 @@ pub enum Reg {
     StackOutOfRange { reg: u8, off: i64 },
     #[error("{why}\nR{reg} pointer arithmetic of map value goes out of range, prohibited for !root")]
     ValueOutOfRange { reg: u8, why: Box<super::Why> },
+    #[error("R{0} has unknown scalar with mixed signed bounds, pointer arithmetic with it prohibited for !root")]
+    MixedSigns(u8),
+    #[error("R{0} has pointer with unsupported alu operation, pointer arithmetic with it prohibited for !root")]
+    UnmaskedKind(u8),
+    #[error("R{reg} tried to {op} from different maps, paths or scalars, pointer arithmetic with it prohibited for !root")]
+    OtherMask { reg: u8, op: &'static str },
+    #[error("R{reg} tried to {op} beyond pointer bounds, pointer arithmetic with it prohibited for !root")]
+    BeyondMask { reg: u8, op: &'static str },
+    #[error("{why}\nR{reg} could not be pushed for speculative verification, pointer arithmetic with it prohibited for !root")]
+    GuessNotPushed { reg: u8, why: Box<super::Why> },
     #[error("math between {kind} pointer and {value} is not allowed")]
     MathWith { kind: String, value: i64 },
     #[error("{kind} pointer offset {off} is not allowed")]

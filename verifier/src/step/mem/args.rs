@@ -33,7 +33,7 @@ impl Walk<'_> {
         let frame = usize::from(frame);
         self.check_stack_within(name, &reg, off, size, writes)?;
         let known = reg.num.constant().is_some();
-        if !known && !self.setting.options.privileges.perfmon {
+        if !known && self.setting.follows_guesses() {
             return Err(Mem::VariableStack { reg: name.number(), var: reg.num.bits.to_string() }.into());
         }
         let (least, most) = reach(&reg, off);

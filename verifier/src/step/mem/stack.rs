@@ -76,6 +76,9 @@ impl Walk<'_> {
         if !self.setting.may_leak() && slot.is_spilled() && !slot.is_spilled_scalar() && size != 8 {
             return Err(Mem::CorruptsSpill.into());
         }
+        if self.setting.guards_old_values() && self.hides_old_value(access, frame, off) {
+            self.notes[self.pc].barrier_after = true;
+        }
         self.break_dynptr(frame, spi)?;
         if whole {
             self.stack_written(frame, 1 << spi);
@@ -116,6 +119,17 @@ impl Walk<'_> {
         }
         self.push_history(|step| step.stack = Some((frame as u8, spi as u8)));
         Ok(())
+    }
+
+    /// A store that a load must not run ahead of: of a pointer, or over what a program may not see as a number.
+    fn hides_old_value(&self, access: &Access, frame: usize, off: i32) -> bool {
+        if let Does::Store(Operand::Reg(src)) = access.does
+            && self.state.reg(src).is_spillable()
+        {
+            return true;
+        }
+        let slot = self.state.frames[frame].stack.slot(slot_of(off));
+        (0..access.bytes()).any(|at| !matches!(slot.bytes[byte_of(off + at)], Byte::Misc | Byte::Zero))
     }
 
     /// A number as a spill keeps it: linked to its register, if all of it is spilled.
