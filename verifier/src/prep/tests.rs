@@ -29,6 +29,11 @@ fn prep(text: &str) -> Prep {
     prepared(&program(text), Privileges::ALL).unwrap()
 }
 
+/// Of a program that everybody may load.
+fn unprivileged(program: Program) -> Result<Prep, At> {
+    prepared(&Program { prog_type: ProgType::SocketFilter, ..program }, Privileges::NONE)
+}
+
 /// Slot and text of a refusal.
 fn refusal(result: Result<Prep, At>) -> (Option<usize>, String) {
     match result {
@@ -88,7 +93,7 @@ fn functions_that_are_refused() {
     assert_eq!(refusal(prepared(&call, Privileges::ALL)), said(0, "call to invalid destination"));
     let call = "call next\nexit\nnext:\nr0 = 0\nexit";
     let need = "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN";
-    assert_eq!(refusal(prepared(&program(call), Privileges::NONE)), said(0, need));
+    assert_eq!(refusal(unprivileged(program(call))), said(0, need));
     let packet = "call next\nexit\nnext:\nr0 = *(u8 *)skb[0]\nexit";
     assert_eq!(refused(packet), said(2, "LD_ABS is not allowed in subprogs without BTF"));
     let tail = "call next\nexit\nnext:\ncall 12\nexit";
@@ -121,7 +126,7 @@ fn slots_that_cannot_be_reached() {
         RawInsn::new(0x95, 0, 0, 0, 0),
     ]);
     assert_eq!(refusal(prepared(&into_wide, Privileges::ALL)), said(1, "jump into the middle of ldimm64 insn 1"));
-    assert_eq!(refusal(prepared(&program(LOOP), Privileges::NONE)), said(2, "back-edge from insn 2 to 1"));
+    assert_eq!(refusal(unprivileged(program(LOOP))), said(2, "back-edge from insn 2 to 1"));
 }
 
 #[test]
@@ -212,9 +217,24 @@ fn programs_of_no_length_and_of_too_much() {
     let words = |count, most| (None, format!("the program has {count} instructions; it may have 1 to {most}"));
     assert_eq!(refusal(prepared(&bare(Vec::new()), Privileges::ALL)), words(0, 1_000_000));
     assert_eq!(refusal(prepared(&long(1_000_001), Privileges::ALL)), words(1_000_001, 1_000_000));
-    assert_eq!(refusal(prepared(&long(4097), Privileges::NONE)), words(4097, 4096));
-    assert!(prepared(&long(4096), Privileges::NONE).is_ok());
+    assert_eq!(refusal(unprivileged(long(4097))), words(4097, 4096));
+    assert!(unprivileged(long(4096)).is_ok());
     assert!(prepared(&long(1_000_000), Privileges::ALL).is_ok());
+}
+
+#[test]
+fn types_that_the_user_may_not_load() {
+    let ask = |prog_type, privileges| {
+        prepared(&Program { prog_type, ..program("r0 = 0\nexit") }, privileges).map(|_| ()).map_err(|at| at.fault)
+    };
+    let needs = |prog, needs| Err(Fault::from(crate::why::Form::TypeNeeds { prog, needs }));
+    let bpf = Privileges { bpf: true, ..Privileges::NONE };
+    assert_eq!(ask(ProgType::CgroupSkb, Privileges::NONE), Ok(()));
+    assert_eq!(ask(ProgType::SkReuseport, Privileges::NONE), needs(ProgType::SkReuseport, "CAP_BPF"));
+    assert_eq!(ask(ProgType::SkReuseport, bpf), Ok(()));
+    assert_eq!(ask(ProgType::Xdp, bpf), needs(ProgType::Xdp, "CAP_NET_ADMIN"));
+    assert_eq!(ask(ProgType::Kprobe, bpf), needs(ProgType::Kprobe, "CAP_PERFMON"));
+    assert_eq!(ask(ProgType::Kprobe, Privileges { perfmon: true, ..bpf }), Ok(()));
 }
 
 #[test]
