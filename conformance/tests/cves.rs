@@ -90,7 +90,7 @@ fn programs_have_the_verdicts_that_their_names_promise() {
     let text = std::fs::read_to_string(path("verdicts/linux-6.18.json")).unwrap();
     let said: BTreeMap<String, BTreeMap<String, Said>> = serde_json::from_str(&text).unwrap();
     for family in verified() {
-        for (program, said) in said[&format!("cve_{family}")].iter().filter(|(program, _)| !program.ends_with("_undecided")) {
+        for (program, said) in &said[&format!("cve_{family}")] {
             let taken = program.ends_with("_ok") || program.ends_with("_still");
             assert_eq!(said.refused.is_none(), taken, "{program}: {:?}", said.refused);
         }

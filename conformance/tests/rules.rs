@@ -81,16 +81,11 @@ fn kernel(program: &Program) -> Said {
 
 /// Ends the name of a program that Linux 6.18 takes by a bug that it still has (docs/cves.md says which). skep refuses it.
 const STILL: &str = "_still";
-/// Ends the name of a program of which skep says that it does not know, whatever Linux says.
-const UNDECIDED: &str = "_undecided";
 
 /// The kernel may have logged more before the words that refuse.
 fn agree(name: &str, kernel: &Said, ours: &Said) -> bool {
     if name.ends_with(STILL) {
         return kernel.refused.is_none() && ours.refused.is_some();
-    }
-    if name.ends_with(UNDECIDED) {
-        return ours.refused.as_ref().is_some_and(|why| why.starts_with("undecided: "));
     }
     let words = match (&kernel.refused, &ours.refused) {
         (None, None) => true,
