@@ -1,9 +1,10 @@
 //! Every program of the shared corpus that the kernel takes and runs on request, in skep and in the kernel of this host.
 //!
-//! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
+//! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default, 5 of verified and compiled programs), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
 //! name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of JSON per program, in the order in
 //! which they end. `SKEP_DIFF_LIMITS=off` gives every program all of its inputs, however long it takes: loops by `may_goto` then take the
-//! kernel minutes. `SKEP_DIFF_MODE` is `checked` (the default), `trusted` or `jit`. All CPUs that the process may use take part.
+//! kernel minutes. `SKEP_DIFF_MODE` is the mode of the first
+//! test: `checked` (the default), `trusted` or `jit`. All CPUs that the process may use take part.
 
 mod common;
 
@@ -46,6 +47,24 @@ fn compare(object: &Object, truth: &Truth, options: &Options) -> Option<ProgramR
 
 #[test]
 fn programs_of_the_corpus_do_the_same_in_both() {
+    let mode = std::env::var("SKEP_DIFF_MODE").unwrap_or_else(|_| "checked".into());
+    in_mode(Mode::named(&mode).unwrap_or_else(|| panic!("SKEP_DIFF_MODE may not be {mode}")), 20);
+}
+
+#[test]
+fn verified_programs_of_the_corpus_do_the_same_in_both() {
+    in_mode(Mode::Trusted, 5);
+}
+
+#[test]
+fn compiled_programs_of_the_corpus_do_the_same_in_both() {
+    if cfg!(target_arch = "x86_64") {
+        in_mode(Mode::Jit, 5);
+    }
+}
+
+/// On so many inputs, unless `SKEP_DIFF_INPUTS` says otherwise.
+fn in_mode(mode: Mode, inputs: u64) {
     if let Err(why) = Kernel::available() {
         println!("skipped: needs {why}");
         return;
@@ -53,9 +72,8 @@ fn programs_of_the_corpus_do_the_same_in_both() {
     let Some(root) = common::shared("corpus") else { return };
     let corpus = Corpus::open(&root).unwrap_or_else(|error| panic!("{error}"));
     let mut options = Options::new(skep::host().unwrap());
-    options.inputs = Inputs::Generated { count: number("SKEP_DIFF_INPUTS", 20) as usize, seed: number("SKEP_DIFF_SEED", 0) };
-    let mode = std::env::var("SKEP_DIFF_MODE").unwrap_or_else(|_| "checked".into());
-    options.mode = Mode::named(&mode).unwrap_or_else(|| panic!("SKEP_DIFF_MODE may not be {mode}"));
+    options.inputs = Inputs::Generated { count: number("SKEP_DIFF_INPUTS", inputs) as usize, seed: number("SKEP_DIFF_SEED", 0) };
+    options.mode = mode;
     match std::env::var("SKEP_DIFF_LIMITS").as_deref() {
         Err(_) => {}
         Ok("off") => (options.instructions, options.kernel_time) = (u64::MAX, std::time::Duration::MAX),
