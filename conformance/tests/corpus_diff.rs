@@ -1,10 +1,10 @@
 //! Every program of the shared corpus that the kernel takes and runs on request, in skep and in the kernel of this host.
 //!
-//! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default, 5 of verified and compiled programs), `SKEP_DIFF_SEED` the seed, `SKEP_DIFF_ONLY` a part of the
-//! name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of JSON per program, in the order in
-//! which they end. `SKEP_DIFF_LIMITS=off` gives every program all of its inputs, however long it takes: loops by `may_goto` then take the
-//! kernel minutes. `SKEP_DIFF_MODE` is the mode of the first
-//! test: `checked` (the default), `trusted` or `jit`. All CPUs that the process may use take part.
+//! `SKEP_DIFF_INPUTS` says how many generated inputs each gets (20 by default, 5 of verified and compiled programs), `SKEP_DIFF_SEED` the
+//! seed, `SKEP_DIFF_ONLY` a part of the name (`set/object program`) that the programs must have, `SKEP_DIFF_REPORT` a file for one line of
+//! JSON per program, in the order in which they end. `SKEP_DIFF_LIMITS=off` gives every program all of its inputs, however long it takes:
+//! loops by `may_goto` then take the kernel minutes. `SKEP_DIFF_MODE` is the mode of the first test: `checked` (the default), `trusted` or
+//! `jit`. All CPUs that the process may use take part.
 
 mod common;
 
