@@ -17,6 +17,7 @@ pub mod oracle;
 pub mod parallel;
 pub mod plugin;
 pub mod programs;
+pub mod speed;
 pub mod suite;
 pub mod verdicts;
 

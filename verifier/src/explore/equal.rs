@@ -1,5 +1,7 @@
 //! Whether a path may end because another went on from a state that allowed no less.
 
+use std::mem::{Discriminant, discriminant};
+
 use crate::domain::{Range, Scalar64};
 use crate::prep::Prep;
 use crate::state::{ADD_CONST, Byte, Frame, Kind, Place, RefKind, Refs, Reg, Slot, State};
@@ -13,6 +15,63 @@ pub(super) enum Level {
     Within,
     /// Everything.
     Exact,
+}
+
+/// Where a kept state differed from the last state that it was compared with: the next often differs there too.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Apart {
+    place: Option<Place>,
+    /// What the kept state has there, where that is a register or a slot that holds one.
+    holds: Option<Holds>,
+}
+
+/// What a kept state has at a place, as far as it counts at a level.
+#[derive(Debug, Clone, Copy)]
+struct Holds {
+    level: Level,
+    kind: Discriminant<Kind>,
+    /// Of a number whose bounds count: the unsigned ones.
+    bounds: Option<(u64, u64)>,
+}
+
+impl Apart {
+    fn new(level: Level, place: Place, old: Option<&Reg>) -> Apart {
+        let counts = |reg: &Reg| reg.is_scalar() && (level != Level::Safe || reg.precise);
+        let bounds = |reg: &Reg| counts(reg).then_some((reg.num.wide.umin, reg.num.wide.umax));
+        let holds = old.map(|reg| Holds { level, kind: discriminant(&reg.kind), bounds: bounds(reg) });
+        Apart { place: Some(place), holds }
+    }
+
+    /// The state differs from the kept one: that much is seen without a look at the kept one. It is if both have as many frames; if
+    /// not, they differ anyway.
+    pub(super) fn rejects(&self, level: Level, new: &State) -> bool {
+        let (Some(place), Some(holds)) = (self.place, self.holds) else { return false };
+        let (Place::Reg { frame, .. } | Place::Slot { frame, .. }) = place;
+        let Some(frame) = new.frames.get(usize::from(frame)).filter(|_| holds.level == level) else { return false };
+        match place {
+            Place::Reg { reg, .. } => holds.differs(&frame.regs[usize::from(reg)]),
+            Place::Slot { spi, .. } => match frame.stack.get(usize::from(spi)) {
+                None => true,
+                Some(slot) if slot.is_all(Byte::Spill) => holds.differs(&slot.reg),
+                // Bytes that may be anything are a number of which nothing is known.
+                Some(_) => {
+                    let narrow = holds.bounds.is_some_and(|bounds| bounds != (0, u64::MAX));
+                    level != Level::Safe || holds.kind != discriminant(&Kind::Scalar) || narrow
+                }
+            },
+        }
+    }
+}
+
+impl Holds {
+    fn differs(&self, new: &Reg) -> bool {
+        let (least, most) = (new.num.wide.umin, new.num.wide.umax);
+        let apart = |(umin, umax): (u64, u64)| match self.level {
+            Level::Exact => (least, most) != (umin, umax),
+            Level::Safe | Level::Within => least < umin || most > umax,
+        };
+        discriminant(&new.kind) != self.kind || self.bounds.is_some_and(apart)
+    }
 }
 
 /// Pairs that are kept without allocation.
@@ -100,8 +159,8 @@ pub(super) struct Compare<'a> {
     pub level: Level,
     /// Ids.
     pub ids: Ids,
-    /// Where states like these differed before; after a comparison, where these do, if they do in one place.
-    pub apart: Option<Place>,
+    /// Where the old state differed from another before; after a comparison, from this one.
+    pub apart: Apart,
 }
 
 impl Compare<'_> {
@@ -191,10 +250,14 @@ impl Compare<'_> {
     }
 
     fn stack(&mut self, number: usize, old: &Frame, new: &Frame) -> bool {
-        let (olds, news) = (old.stack.slots(), new.stack.slots());
-        for (spi, slot) in olds.iter().enumerate() {
-            if !self.slot(slot, news.get(spi)) {
-                self.apart = Some(Place::Slot { frame: number as u8, spi: spi as u8 });
+        let mut left = if self.level == Level::Safe { old.stack.used() } else { old.stack.reached() };
+        while left != 0 {
+            let spi = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let slot = old.stack.slot(spi);
+            if !self.slot(slot, new.stack.get(spi)) {
+                let whole = slot.is_all(Byte::Spill).then_some(&slot.reg);
+                self.apart = Apart::new(self.level, Place::Slot { frame: number as u8, spi: spi as u8 }, whole);
                 return false;
             }
         }
@@ -202,14 +265,12 @@ impl Compare<'_> {
     }
 
     fn slot(&mut self, old: &Slot, new: Option<&Slot>) -> bool {
-        const SPILL: [Byte; 8] = [Byte::Spill; 8];
-        if self.level == Level::Safe && (old.bytes == [Byte::Invalid; 8] || self.may_read_uninit && old.bytes == [Byte::Misc; 8])
-        {
+        if self.level == Level::Safe && (old.is_all(Byte::Invalid) || self.may_read_uninit && old.is_all(Byte::Misc)) {
             return true;
         }
         if let Some(new) = new
-            && old.bytes == SPILL
-            && new.bytes == SPILL
+            && old.is_all(Byte::Spill)
+            && new.is_all(Byte::Spill)
         {
             return self.reg(&old.reg, &new.reg);
         }
@@ -259,7 +320,7 @@ impl Compare<'_> {
         let live = self.prep.marks[pc as usize].live_regs;
         for at in 0..old.regs.len() {
             if live & 1 << at != 0 && !self.reg(&old.regs[at], &new.regs[at]) {
-                self.apart = Some(Place::Reg { frame: number as u8, reg: at as u8 });
+                self.apart = Apart::new(self.level, Place::Reg { frame: number as u8, reg: at as u8 }, Some(&old.regs[at]));
                 return false;
             }
         }
@@ -289,8 +350,8 @@ impl Compare<'_> {
             }
             Place::Slot { frame, spi } => {
                 let (at, spi) = (usize::from(frame), usize::from(spi));
-                let slot = old.frames[at].stack.slots().get(spi);
-                slot.is_some_and(|slot| !self.slot(slot, new.frames[at].stack.slots().get(spi)))
+                let slot = old.frames[at].stack.get(spi);
+                slot.is_some_and(|slot| !self.slot(slot, new.frames[at].stack.get(spi)))
             }
         }
     }
@@ -300,7 +361,7 @@ impl Compare<'_> {
         if old.frames.len() != new.frames.len() || old.speculative && !new.speculative || old.sleepable != new.sleepable {
             return false;
         }
-        if let Some(place) = self.apart {
+        if let Some(place) = self.apart.place {
             if self.differ_at(place, old, new) {
                 return false;
             }
@@ -337,8 +398,8 @@ fn packet_range_within(old: i32, new: i32) -> bool {
 }
 
 /// Registers of the current frames are the same, whatever their ids: the loop may never end.
-/// `apart` is a place where states like these differed before; if these differ in a register, it is that afterwards.
-pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Option<Place>) -> bool {
+/// `apart` says where the old state differed from another before; if these differ in a register, it is that afterwards.
+pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Apart) -> bool {
     if old.frames.len() != new.frames.len() {
         return false;
     }
@@ -347,7 +408,7 @@ pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Option<Place>)
         let (a, b) = (&olds[at], &news[at]);
         a.same_value(b) && a.id == b.id && a.ref_id == b.ref_id
     };
-    if let Some(Place::Reg { frame, reg }) = *apart
+    if let Some(Place::Reg { frame, reg }) = apart.place
         && usize::from(frame) == depth
         && !same(usize::from(reg))
     {
@@ -355,7 +416,7 @@ pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Option<Place>)
     }
     let differs = (0..olds.len()).find(|at| !same(*at));
     if let Some(at) = differs {
-        *apart = Some(Place::Reg { frame: depth as u8, reg: at as u8 });
+        *apart = Apart::new(Level::Exact, Place::Reg { frame: depth as u8, reg: at as u8 }, Some(&olds[at]));
     }
     differs.is_none()
 }
@@ -364,7 +425,7 @@ pub(super) fn maybe_looping(old: &State, new: &State, apart: &mut Option<Place>)
 pub(super) fn iterators_went_on(old: &State, new: &State) -> bool {
     use crate::state::IterState;
     old.frames.iter().zip(&new.frames).any(|(a, b)| {
-        a.stack.slots().iter().enumerate().any(|(spi, slot)| match (slot.bytes[0], slot.reg.kind) {
+        a.stack.slots().enumerate().any(|(spi, slot)| match (slot.bytes[0], slot.reg.kind) {
             (Byte::Iter, Kind::IterSlot { state: Some(IterState::Active), depth, .. }) => {
                 !matches!(b.stack.slot(spi).reg.kind, Kind::IterSlot { depth: other, .. } if other == depth)
             }

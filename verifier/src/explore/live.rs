@@ -49,6 +49,8 @@ struct Instance {
 /// All instances.
 #[derive(Debug, Default)]
 pub(super) struct StackLive {
+    /// By slot: see [`successors`]. Filled when it is asked for.
+    next: Vec<[Option<u32>; 2]>,
     instances: Vec<Instance>,
     /// Functions that nothing calls (asynchronous callbacks and global functions are such): the function, the instance.
     roots: Vec<(u32, usize)>,
@@ -60,10 +62,10 @@ pub(super) struct StackLive {
 }
 
 /// Slots where control goes after an instruction: the next, and where it jumps to.
-fn successors(prep: &Prep, pc: usize) -> [Option<usize>; 2] {
-    let Some(insn) = prep.code.insn(pc) else { return [Some(pc + 1), None] };
-    let jump = |off: i32| Some((pc as i64 + 1 + i64::from(off)) as usize);
-    let next = Some(pc + insn.slots());
+fn successors(prep: &Prep, pc: usize) -> [Option<u32>; 2] {
+    let Some(insn) = prep.code.insn(pc) else { return [Some(pc as u32 + 1), None] };
+    let jump = |off: i32| Some((pc as i64 + 1 + i64::from(off)) as u32);
+    let next = Some((pc + insn.slots()) as u32);
     match insn {
         Insn::Exit => [None, None],
         Insn::Jump { off, .. } => [None, jump(off)],
@@ -219,8 +221,11 @@ impl StackLive {
             }
         }
         let order = &prep.postorder[subprog.postorder.clone()];
+        if self.next.is_empty() {
+            self.next = (0..prep.code.len()).map(|slot| successors(prep, slot)).collect();
+        }
         for frame in instance.masks.iter_mut().filter(|frame| !frame.is_empty()) {
-            while update_frame(prep, frame, order, start) {}
+            while update_frame(&self.next, frame, order, start) {}
         }
         let Some(outer) = instance.outer else { return };
         let call = instance.callsites[instance.callsites.len() - 1] as usize;
@@ -260,16 +265,17 @@ impl Instance {
 }
 
 /// One round over a function; whether something changed.
-fn update_frame(prep: &Prep, masks: &mut [Masks], order: &[u32], start: usize) -> bool {
+fn update_frame(next: &[[Option<u32>; 2]], masks: &mut [Masks], order: &[u32], start: usize) -> bool {
     let mut changed = false;
     for &pc in order {
         let pc = pc as usize;
         let (mut live, mut written) = (0, u64::MAX);
         let mut any = false;
-        for next in successors(prep, pc).into_iter().flatten() {
+        for after in next[pc].into_iter().flatten() {
+            let after = &masks[after as usize - start];
             any = true;
-            live |= masks[next - start].live;
-            written &= masks[next - start].written_after;
+            live |= after.live;
+            written &= after.written_after;
         }
         if !any {
             continue;

@@ -56,7 +56,7 @@ impl Masks {
                     masks.regs[at] |= 1 << number;
                 }
             }
-            for (spi, slot) in frame.stack.slots().iter().enumerate() {
+            for (spi, slot) in frame.stack.slots().enumerate() {
                 if slot.is_spilled_scalar() && slot.reg.precise {
                     masks.slots[at] |= 1 << spi;
                 }

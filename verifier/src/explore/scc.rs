@@ -12,6 +12,17 @@ struct Chain {
     scc: u32,
 }
 
+impl Chain {
+    /// The outermost loop that the state is in is this one.
+    fn has(&self, prep: &Prep, state: &State) -> bool {
+        let waits = self.callsites.len();
+        let at = |frame: usize| (state.frame_pc(frame), prep.marks[state.frame_pc(frame) as usize].scc);
+        waits < state.frames.len()
+            && at(waits).1 == self.scc
+            && self.callsites.iter().enumerate().all(|(frame, callsite)| at(frame) == (*callsite, 0))
+    }
+}
+
 /// The outermost loop that the state is in.
 fn chain(prep: &Prep, state: &State) -> Option<Chain> {
     let mut callsites = Vec::new();
@@ -99,7 +110,6 @@ impl Loops {
         if self.backedges == 0 {
             return false;
         }
-        let Some(chain) = chain(prep, state) else { return false };
-        self.visits.iter().any(|visit| visit.chain == chain && !visit.backedges.is_empty())
+        self.visits.iter().any(|visit| !visit.backedges.is_empty() && visit.chain.has(prep, state))
     }
 }

@@ -1,16 +1,14 @@
 //! The states that are kept to end later paths early, by the slot they were at.
 
-use crate::state::{Place, State, StateId};
+use crate::state::{State, StateId};
+
+use super::equal::Apart;
 
 /// A kept state.
 #[derive(Debug)]
 pub(super) struct Kept {
     /// It.
     pub state: State,
-    /// How often it ended no path.
-    pub misses: u32,
-    /// How often it ended one.
-    pub hits: u32,
     /// No longer looked at; kept as long as others come from it.
     pub evicted: bool,
 }
@@ -20,12 +18,16 @@ pub(super) struct Kept {
 pub(super) struct Head {
     /// The slot.
     pub pc: u32,
+    /// How often it ended no path.
+    pub misses: u32,
+    /// How often it ended one.
+    pub hits: u32,
     /// All paths from the state are at their end.
     pub closed: bool,
     /// What is not live in it has been forgotten.
     pub cleaned: bool,
-    /// Where the last state that was compared with it differed: the next often does there too.
-    pub apart: Option<Place>,
+    /// Where the last state that was compared with it differed.
+    pub apart: Apart,
 }
 
 /// All kept states of one function that is verified by itself.
@@ -37,6 +39,8 @@ pub(super) struct Store {
     free: Vec<StateId>,
     /// The kernel's buckets, newest state last: one holds states of several slots.
     buckets: Vec<Vec<StateId>>,
+    /// Buckets in which what is not live may have to be forgotten.
+    unclean: Vec<bool>,
     /// States that are looked at.
     pub explored: u32,
     /// States that are evicted and not yet gone.
@@ -51,6 +55,7 @@ impl Store {
             heads: Vec::new(),
             free: Vec::new(),
             buckets: vec![Vec::new(); slots.max(1)],
+            unclean: vec![false; slots.max(1)],
             explored: 0,
             evicted: 0,
         }
@@ -66,22 +71,32 @@ impl Store {
         &self.buckets[bucket]
     }
 
+    /// A state of the bucket may have something to forget.
+    pub(super) fn set_unclean(&mut self, bucket: usize) {
+        self.unclean[bucket] = true;
+    }
+
+    /// Whether a state of the bucket may have something to forget; asked once.
+    pub(super) fn take_unclean(&mut self, bucket: usize) -> bool {
+        std::mem::take(&mut self.unclean[bucket])
+    }
+
     /// Keeps a state that is at this slot, with its history, which it loses.
     pub(super) fn add(&mut self, bucket: usize, pc: u32, state: &mut State) -> StateId {
-        let head = Head { pc, closed: false, cleaned: false, apart: None };
+        let head = Head { pc, misses: 0, hits: 0, closed: false, cleaned: false, apart: Apart::default() };
         let id = match self.free.pop() {
             Some(id) => {
                 self.heads[id.0 as usize] = head;
                 id
             }
             None => {
-                self.kept.push(Kept { state: State::blank(), misses: 0, hits: 0, evicted: false });
+                self.kept.push(Kept { state: State::blank(), evicted: false });
                 self.heads.push(head);
                 StateId(self.kept.len() as u32 - 1)
             }
         };
         let kept = self.get_mut(id);
-        (kept.misses, kept.hits, kept.evicted) = (0, 0, false);
+        kept.evicted = false;
         kept.state.copy_from(state);
         kept.state.pc = pc;
         std::mem::swap(&mut kept.state.history, &mut state.history);

@@ -4,11 +4,11 @@ use skep_isa::{Insn, Reg as Name};
 
 use crate::Keep;
 use crate::fault::Fault;
-use crate::state::{IterState, Kind, Reg, State, StateId, slot_of};
+use crate::state::{Byte, IterState, Kind, Reg, State, StateId, slot_of};
 use crate::why::Flow;
 
 use super::Walk;
-use super::equal::{self, Compare, Ids, Level};
+use super::equal::{self, Apart, Compare, Ids, Level};
 use super::precise::{self, Masks, Teller};
 use super::scc;
 
@@ -57,7 +57,7 @@ impl Walk<'_> {
             }
             match self.look(id)? {
                 Look::Hit(in_loop) => {
-                    self.store.get_mut(id).hits += 1;
+                    self.store.head_mut(id).hits += 1;
                     self.hit(id, in_loop)?;
                     return Ok(true);
                 }
@@ -81,6 +81,10 @@ impl Walk<'_> {
     }
 
     fn equals(&mut self, id: StateId, level: Level) -> bool {
+        let apart = self.store.head(id).apart;
+        if apart.rejects(level, &self.state) {
+            return false;
+        }
         let mut compare = Compare {
             prep: self.prep,
             may_read_uninit: self.setting.may_read_uninit(),
@@ -88,7 +92,7 @@ impl Walk<'_> {
             strict: self.compares_strictly,
             level,
             ids: Ids::new(self.ids),
-            apart: self.store.head(id).apart,
+            apart,
         };
         let equal = compare.states(&self.store.get(id).state, &self.state);
         self.store.head_mut(id).apart = compare.apart;
@@ -102,6 +106,10 @@ impl Walk<'_> {
             let all = self.setting.options.keep == Keep::Numbers;
             let level = if in_loop || all { Level::Within } else { Level::Safe };
             return Ok(if self.equals(id, level) { Look::Hit(in_loop) } else { Look::Miss });
+        }
+        let plain = !marks.iter_next && !marks.calls_callback && !self.is_may_goto(pc);
+        if plain && self.store.head(id).apart.rejects(Level::Exact, &self.state) {
+            return Ok(Look::MissInLoop);
         }
         let old = &self.store.get(id).state;
         if old.frame().in_async_callback && old.frame().async_entry != self.state.frame().async_entry {
@@ -174,10 +182,10 @@ impl Walk<'_> {
     }
 
     fn miss(&mut self, bucket: usize, id: StateId, keep: bool, checkpoint: bool) {
-        let kept = self.store.get_mut(id);
-        kept.misses += u32::from(keep);
-        let allowed = if checkpoint && kept.state.branches > 0 { MISSES_OF_CHECKPOINT } else { MISSES };
-        if kept.misses > kept.hits * allowed + allowed {
+        let head = self.store.head_mut(id);
+        head.misses += u32::from(keep);
+        let allowed = if checkpoint && !head.closed { MISSES_OF_CHECKPOINT } else { MISSES };
+        if head.misses > head.hits * allowed + allowed {
             self.store.evict(bucket, id);
             self.forget_if_unused(id);
         }
@@ -212,19 +220,29 @@ impl Walk<'_> {
 
     /// Forgets what is not live in kept states of this slot whose paths are all at their end.
     fn clean_kept(&mut self, bucket: usize) {
+        if !self.store.take_unclean(bucket) {
+            return;
+        }
+        let mut left = false;
         for at in 0..self.store.in_bucket(bucket).len() {
             let id = self.store.in_bucket(bucket)[at];
             let head = self.store.head(id);
-            if !head.closed || head.cleaned || head.pc as usize != self.pc {
+            if !head.closed || head.cleaned {
                 continue;
             }
             let kept = &self.store.get(id).state;
-            if !kept.same_callsites(&self.state) || self.loops.is_incomplete(self.prep, kept) {
+            let elsewhere = head.pc as usize != self.pc || !kept.same_callsites(&self.state);
+            if elsewhere || self.loops.is_incomplete(self.prep, kept) {
+                left = true;
                 continue;
             }
             let query = self.live.query(self.prep, &self.store.get(id).state);
-            clean(&query, self.prep, &mut self.store.get_mut(id).state);
-            self.store.head_mut(id).cleaned = true;
+            clean(&query, self.prep, self.setting.may_read_uninit(), &mut self.store.get_mut(id).state);
+            let head = self.store.head_mut(id);
+            (head.cleaned, head.apart) = (true, Apart::default());
+        }
+        if left {
+            self.store.set_unclean(bucket);
         }
     }
 
@@ -241,8 +259,11 @@ impl Walk<'_> {
             if state.branches > 0 {
                 break;
             }
-            let parent = state.parent;
-            self.store.head_mut(id).closed = true;
+            let (parent, callsite) = (state.parent, state.frame().callsite);
+            let head = self.store.head_mut(id);
+            (head.closed, head.apart) = (true, Apart::default());
+            let bucket = self.store.bucket(self.store.head(id).pc, callsite);
+            self.store.set_unclean(bucket);
             if let Some(backedges) = self.loops.exit(self.prep, &self.store.get(id).state, id) {
                 self.tell_loop("exit", id);
                 self.update_peak();
@@ -328,7 +349,7 @@ impl Walk<'_> {
     }
 }
 
-fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, state: &mut State) {
+fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, may_read_uninit: bool, state: &mut State) {
     for at in 0..state.frames.len() {
         let live = prep.marks[state.frame_pc(at) as usize].live_regs;
         let frame = &mut state.frames[at];
@@ -337,12 +358,18 @@ fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, state: &mut S
                 *reg = Reg::NOT_INIT;
             }
         }
-        let live = query.live(at);
-        for spi in (0..frame.stack.len()).filter(|spi| live & 1 << spi == 0) {
-            if *frame.stack.slot(spi) != crate::state::Slot::EMPTY {
+        let (live, mut free) = (query.live(at), 0);
+        for spi in 0..frame.stack.len() {
+            let slot = frame.stack.slot(spi);
+            let (empty, anything) = (slot.is_all(Byte::Invalid), slot.is_all(Byte::Misc) && may_read_uninit);
+            if live & 1 << spi == 0 && (!empty || slot.reg.kind != Kind::NotInit) {
                 *frame.stack.slot_mut(spi) = crate::state::Slot::EMPTY;
             }
+            if live & 1 << spi == 0 || empty || anything {
+                free |= 1 << spi;
+            }
         }
+        frame.stack.set_free(free);
     }
 }
 

@@ -152,7 +152,7 @@ fn kept(prep: &Prep, state: &State, live: impl Fn(usize, usize) -> bool) -> Kept
             }
         }
         let slot = |(spi, slot): (usize, &Slot)| if live(number, spi) { *slot } else { Slot::EMPTY };
-        let slots = frame.stack.slots().iter().enumerate().map(slot).collect();
+        let slots = frame.stack.slots().enumerate().map(slot).collect();
         KeptFrame { regs, slots, callsite: frame.callsite, subprog: frame.subprog, in_callback: frame.in_callback }
     };
     KeptState {

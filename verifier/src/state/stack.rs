@@ -36,6 +36,16 @@ impl Slot {
     /// Nothing was written.
     pub const EMPTY: Slot = Slot { bytes: [Byte::Invalid; 8], reg: Reg::NOT_INIT };
 
+    /// The bytes as one number.
+    fn packed(&self) -> u64 {
+        u64::from_le_bytes(self.bytes.map(|byte| byte as u8))
+    }
+
+    /// Every byte is this.
+    pub fn is_all(&self, byte: Byte) -> bool {
+        self.packed() == u64::from_le_bytes([byte as u8; 8])
+    }
+
     /// It holds a register, or the low part of one.
     pub fn is_spilled(&self) -> bool {
         self.bytes[7] == Byte::Spill
@@ -69,63 +79,95 @@ impl Slot {
     }
 }
 
+/// Slots that are copied together when one of them changes.
+const PIECE: usize = 4;
+
 /// Slot 0 is the one right below the frame pointer.
+///
+/// States share what they have in common: a copy of a stack costs nothing, and a change copies the piece that the slot is in.
 #[derive(Debug, Clone, Default)]
 pub struct Stack {
-    slots: Rc<Vec<Slot>>,
+    /// Slots at `len` and behind are empty.
+    pieces: Rc<Vec<Rc<[Slot; PIECE]>>>,
+    len: usize,
+    /// Slots, as bits, that are known to allow anything.
+    free: u64,
 }
 
 impl Stack {
     /// Number of slots that were reached so far.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
     /// No slot was reached.
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len == 0
     }
 
     /// At least so many slots.
     pub fn grow(&mut self, slots: usize) {
-        if slots > self.slots.len() {
-            Rc::make_mut(&mut self.slots).resize(slots, Slot::EMPTY);
+        if slots > self.len {
+            self.len = slots;
+            let pieces = slots.div_ceil(PIECE);
+            if pieces > self.pieces.len() {
+                Rc::make_mut(&mut self.pieces).resize_with(pieces, || Rc::new([Slot::EMPTY; PIECE]));
+            }
         }
     }
 
     /// All slots.
-    pub fn slots(&self) -> &[Slot] {
-        &self.slots
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.pieces.iter().flat_map(|piece| piece.iter()).take(self.len)
     }
 
-    /// All slots, to change.
-    pub fn slots_mut(&mut self) -> &mut [Slot] {
-        Rc::make_mut(&mut self.slots).as_mut_slice()
+    /// Slots that were reached, as bits.
+    pub fn reached(&self) -> u64 {
+        u64::MAX.checked_shl(self.len as u32).map_or(u64::MAX, |above| !above)
+    }
+
+    /// Slots that were reached and are not known to allow anything, as bits.
+    pub fn used(&self) -> u64 {
+        self.reached() & !self.free
+    }
+
+    /// From now on, until the stack changes, these slots (as bits) are known to allow anything.
+    pub fn set_free(&mut self, free: u64) {
+        self.free = free;
+    }
+
+    /// A slot, if it was reached.
+    pub fn get(&self, spi: usize) -> Option<&Slot> {
+        let slot = &self.pieces.get(spi / PIECE)?[spi % PIECE];
+        (spi < self.len).then_some(slot)
     }
 
     /// A slot; an empty one beyond those that were reached.
     pub fn slot(&self, spi: usize) -> &Slot {
         const EMPTY: &Slot = &Slot::EMPTY;
-        self.slots.get(spi).unwrap_or(EMPTY)
+        self.get(spi).unwrap_or(EMPTY)
     }
 
     /// A slot, to change. Grows the stack.
     pub fn slot_mut(&mut self, spi: usize) -> &mut Slot {
         self.grow(spi + 1);
-        &mut Rc::make_mut(&mut self.slots)[spi]
+        self.free = 0;
+        let piece = &mut Rc::make_mut(&mut self.pieces)[spi / PIECE];
+        &mut Rc::make_mut(piece)[spi % PIECE]
     }
 
-    /// Whether two stacks are one and the same in memory: then they are equal.
-    pub fn is_shared_with(&self, other: &Stack) -> bool {
-        Rc::ptr_eq(&self.slots, &other.slots)
-    }
-
-    /// Applies `change` to every spilled register; slots that do not need it are left alone.
+    /// Applies `change` to every spilled register that `needs` it; slots that do not need it are left alone.
     pub fn change_spilled(&mut self, needs: impl Fn(&Reg) -> bool, mut change: impl FnMut(&mut Reg)) {
-        let hit = |slot: &Slot| slot.is_spilled() && needs(&slot.reg);
-        if self.slots.iter().any(hit) {
-            for slot in Rc::make_mut(&mut self.slots).iter_mut().filter(|slot| hit(slot)) {
-                change(&mut slot.reg);
+        self.change(|slot| slot.is_spilled() && needs(&slot.reg), |slot| change(&mut slot.reg));
+    }
+
+    /// Applies `change` to every slot that `needs` it; others are left alone.
+    pub fn change(&mut self, needs: impl Fn(&Slot) -> bool, mut change: impl FnMut(&mut Slot)) {
+        for at in 0..self.pieces.len() {
+            if self.pieces[at].iter().any(&needs) {
+                self.free = 0;
+                let piece = &mut Rc::make_mut(&mut self.pieces)[at];
+                Rc::make_mut(piece).iter_mut().filter(|slot| needs(slot)).for_each(&mut change);
             }
         }
     }

@@ -62,10 +62,7 @@ impl Walk<'_> {
         };
         self.state.change_all(guarded, lose);
         for frame in &mut self.state.frames {
-            let hit = |slot: &Slot| slot.bytes[0] == Byte::Iter && guarded(&slot.reg);
-            if frame.stack.slots().iter().any(hit) {
-                frame.stack.slots_mut().iter_mut().filter(|slot| hit(slot)).for_each(|slot| lose(&mut slot.reg));
-            }
+            frame.stack.change(|slot| slot.bytes[0] == Byte::Iter && guarded(&slot.reg), |slot| lose(&mut slot.reg));
         }
     }
 
