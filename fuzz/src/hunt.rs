@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use skep_linux::{ProgType, Target};
+use skep_linux::Target;
 
 use crate::mutants::{BLOCK, Bases, Block};
-use crate::programs::{Generated, generate_for, shell};
+use crate::programs::{Generated, Ground, generate_for};
 use crate::verdicts::{Difference, Judges, Said, User};
 
 /// Where programs come from.
 #[derive(Debug)]
 pub enum Source {
     /// Random ones: the program of each seed.
-    Generated,
+    Generated(Box<Ground>),
     /// Real ones, as they are: seeds are their numbers.
     Loads(Bases),
     /// Real ones, changed.
@@ -39,7 +39,7 @@ pub struct Asked<'a> {
 
 /// The cases of a few seeds that have the same maps.
 enum Cases<'a> {
-    Generated,
+    Generated(&'a Ground),
     Loads(&'a Bases),
     Mutants(Block<'a>),
 }
@@ -48,14 +48,14 @@ impl Source {
     /// Seeds in a row that have the same maps.
     const fn block(&self) -> u64 {
         match self {
-            Source::Generated | Source::Mutants(_) => BLOCK,
+            Source::Generated(_) | Source::Mutants(_) => BLOCK,
             Source::Loads(_) => 1,
         }
     }
 
     fn cases(&self, block: u64) -> Option<(Cases<'_>, skep_program::Program)> {
         match self {
-            Source::Generated => Some((Cases::Generated, shell(ProgType::Xdp))),
+            Source::Generated(ground) => Some((Cases::Generated(ground), ground.shell())),
             Source::Loads(bases) => Some((Cases::Loads(bases), bases.load(block)?.shell)),
             Source::Mutants(bases) => {
                 let block = Block::new(bases, block)?;
@@ -68,7 +68,7 @@ impl Source {
     /// What stands behind a seed.
     pub fn origin(&self, seed: u64) -> String {
         match self {
-            Source::Generated => String::new(),
+            Source::Generated(_) => String::new(),
             Source::Loads(bases) => bases.id(seed).unwrap_or_default().to_owned(),
             Source::Mutants(bases) => Block::new(bases, seed / BLOCK).map_or_else(String::new, |block| block.base.id.clone()),
         }
@@ -115,7 +115,7 @@ impl Source {
 impl Cases<'_> {
     fn case(&self, seed: u64, user: User) -> Option<Generated> {
         match self {
-            Cases::Generated => Some(generate_for(seed, user.privileges())),
+            Cases::Generated(ground) => Some(generate_for(ground, seed, user.privileges())),
             Cases::Loads(bases) => bases.load(seed),
             Cases::Mutants(block) => Some(block.mutant(seed)),
         }

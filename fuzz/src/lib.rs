@@ -12,6 +12,7 @@
 
 pub mod areas;
 mod driver;
+mod faults;
 pub mod hunt;
 pub mod insn;
 pub mod mutants;

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use skep_isa::{Code, Insn, Wide};
 use skep_kernel::{Capability, LoadError, Loaded, LogLevel, Map, MapError, Types, unprivileged_may_load, with_capabilities};
-use skep_linux::{Errno, Target};
+use skep_linux::{Errno, MapType, Target};
 use skep_program::Program;
 use skep_verifier::{NotModelled, Options, Privileges, Verdict, verify};
 
+use crate::faults::Faults;
 use crate::programs::{Generated, Lines};
 
 /// What a verifier says.
@@ -92,6 +94,7 @@ impl User {
 pub struct Judges {
     target: Target,
     user: User,
+    faults: Faults,
     maps: Vec<Arc<Map>>,
     types: RefCell<Types>,
 }
@@ -109,12 +112,19 @@ impl Judges {
         }
         // Who loads the program may not be allowed to load its types.
         types.get(shell.btf.as_ref());
-        Ok(Judges { target, user, maps, types: RefCell::new(types) })
+        Ok(Judges { faults: Faults::new(&target), target, user, maps, types: RefCell::new(types) })
     }
 
     /// What the kernel says.
     pub fn kernel(&self, program: &Program) -> Said {
-        let load = || Loaded::with_types(program, self.maps.clone(), &mut self.types.borrow_mut(), LogLevel::Stats);
+        if let Some(fault) = self.faults.of(program) {
+            return Said::None(fault.to_owned());
+        }
+        let maps = match self.maps_for(program) {
+            Ok(maps) => maps,
+            Err(error) => return Said::None(error.to_string()),
+        };
+        let load = || Loaded::with_types(program, maps, &mut self.types.borrow_mut(), LogLevel::Stats);
         let loaded = match self.user.keeps() {
             None => load(),
             Some(keep) => match with_capabilities(keep, load) {
@@ -133,6 +143,21 @@ impl Judges {
                 (other, _) => Said::None(other.to_string()),
             },
         }
+    }
+
+    /// The maps, new where the kernel remembers which program was the first to name one, and takes others of that kind alone.
+    fn maps_for(&self, program: &Program) -> Result<Vec<Arc<Map>>, MapError> {
+        let mut maps = self.maps.clone();
+        for (_, insn) in Code::decode_each(&program.insns).iter() {
+            if let Insn::LoadWide { value: Wide::MapIndex(index), .. } = insn
+                && let Some((def, map)) =
+                    usize::try_from(index).ok().and_then(|at| Some((program.maps.get(at)?, maps.get_mut(at)?)))
+                && def.map_type == MapType::ProgArray
+            {
+                *map = Arc::new(Map::from_def(def, None)?);
+            }
+        }
+        Ok(maps)
     }
 
     /// What skep says.
@@ -196,12 +221,19 @@ fn difference(kernel: &Said, skep: &Said) -> Option<Difference> {
         (Said::Reject(..), Said::Accept(_)) => Some(Difference::FalseAccept),
         (Said::Accept(_), Said::Reject(..)) => Some(Difference::FalseReject),
         (Said::Accept(a), Said::Accept(b)) => (a != b).then_some(Difference::Insns),
-        (Said::Reject(a, said), Said::Reject(b, words)) => match (a == b, said == words) {
+        (Said::Reject(a, said), Said::Reject(b, words)) => match (a == b, same(said, words)) {
             (false, _) => Some(Difference::Insns),
             (true, false) => Some(Difference::Message),
             (true, true) => None,
         },
     }
+}
+
+/// Whether two refusals have the same words. A number in the words of a fault of the kernel's own is of a program that it has changed.
+fn same(said: &str, words: &str) -> bool {
+    let fault = |text: &str| text.starts_with("verifier bug").then(|| text.replace(|c: char| c.is_ascii_digit(), ""));
+    let noted = words.is_empty() && is_note(said);
+    said == words || noted || fault(said).is_some_and(|text| fault(words) == Some(text))
 }
 
 /// The last line before the counts that is no state.
@@ -217,6 +249,14 @@ const COUNTS: [&str; 4] = ["processed ", "stack depth ", "verification time ", "
 
 fn is_count(line: &str) -> bool {
     COUNTS.iter().any(|count| line.starts_with(count))
+}
+
+/// What the kernel notes on its way, also of programs that it refuses without a word: that it looks at a function, that it does not need to,
+/// and what of static functions does not fit their types.
+fn is_note(line: &str) -> bool {
+    let ends = [" is global and assumed valid.", " is not a scalar", " is safe for any args that match its prototype"];
+    let size = line.contains(" reference type('") && line.contains("size cannot be determined");
+    line.starts_with("Validating ") || size || ends.iter().any(|end| line.ends_with(end))
 }
 
 /// `cur state: R0=...`, `12: (95) exit` and the like.

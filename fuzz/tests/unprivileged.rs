@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use skep_fuzz::hunt::Source;
+use skep_fuzz::programs::Ground;
 use skep_fuzz::verdicts::{Said, User};
 use skep_kernel::Kernel;
 
@@ -27,7 +28,8 @@ fn hold(user: User) {
         return;
     }
     let (accepted, asked, differ) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Vec::new()));
-    Source::Generated.ask(&skep::host().unwrap(), user, 0..COUNT, 1, |case| {
+    let target = skep::host().unwrap();
+    Source::Generated(Box::new(Ground::new(target.clone()))).ask(&target, user, 0..COUNT, 1, |case| {
         if case.difference.is_some() {
             differ.lock().unwrap().push(format!("seed {}: the kernel says {:?}, skep {:?}", case.seed, case.kernel, case.skep));
         }

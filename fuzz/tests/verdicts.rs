@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use skep_fuzz::hunt::Source;
 use skep_fuzz::mutants::Bases;
+use skep_fuzz::programs::Ground;
 use skep_fuzz::verdicts::{Said, User};
 use skep_kernel::Kernel;
 
@@ -48,7 +49,7 @@ fn random_programs_have_the_kernels_verdict() {
     if !can_ask() {
         return;
     }
-    let (accepted, asked) = compare(&Source::Generated, RANDOM);
+    let (accepted, asked) = compare(&Source::Generated(Box::new(Ground::new(skep::host().unwrap()))), RANDOM);
     println!("{asked} programs, {accepted} accepted");
     assert!(accepted * 100 >= asked * ACCEPTED, "{accepted} of {asked} are too few to say much");
 }

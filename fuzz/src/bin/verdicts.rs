@@ -11,6 +11,7 @@ use clap::{Parser, ValueEnum};
 use skep::Target;
 use skep_fuzz::hunt::{Asked, Source};
 use skep_fuzz::mutants::Bases;
+use skep_fuzz::programs::{Family, Ground};
 use skep_fuzz::verdicts::{Difference, Said, User};
 use skep_isa::Code;
 
@@ -64,6 +65,8 @@ struct Differs {
 struct Found {
     accepted: u64,
     refused: u64,
+    /// Programs in which a family is, and those that are accepted.
+    families: BTreeMap<Family, (u64, u64)>,
     undecided: BTreeMap<String, u64>,
     differ: BTreeMap<Difference, Vec<Differs>>,
 }
@@ -93,6 +96,11 @@ impl Found {
             Said::Accept(_) => self.accepted += 1,
             Said::Reject(..) => self.refused += 1,
             Said::None(why) => *self.undecided.entry(format!("kernel: {why}")).or_default() += 1,
+        }
+        for family in Family::ALL.into_iter().filter(|family| asked.case.families.has(*family)) {
+            let (all, accepted) = self.families.entry(family).or_default();
+            *all += 1;
+            *accepted += u64::from(matches!(asked.kernel, Said::Accept(_)));
         }
         if let Said::None(why) = &asked.skep {
             let kind = why.split(" after ").next().unwrap_or_default();
@@ -140,7 +148,7 @@ fn main() -> ExitCode {
     }
     let target = skep::host().unwrap_or_else(|error| panic!("{error}"));
     let source = match (options.from, options.mutate) {
-        (From::Generated, _) => Source::Generated,
+        (From::Generated, _) => Source::Generated(Box::new(Ground::new(target.clone()))),
         (From::Loads, false) => Source::Loads(bases(&target, options.jobs)),
         (From::Loads, true) => Source::Mutants(bases(&target, options.jobs)),
     };
@@ -152,6 +160,9 @@ fn main() -> ExitCode {
         println!("{}", differs.text);
     }
     println!("{} accepted by the kernel, {} refused, {none} not made", found.accepted, found.refused);
+    for (family, (all, accepted)) in &found.families {
+        println!("{accepted:8} accepted of {all:8}: {}", family.what());
+    }
     for (why, count) in &found.undecided {
         println!("{count} undecided: {why}");
     }

@@ -10,7 +10,7 @@ use skep_object::{Linker, Object};
 use skep_program::{MapDef, Program};
 use skep_verifier::{Options, Verdict, verify};
 
-use crate::programs::{Generated, Lines};
+use crate::programs::{Families, Generated, Lines};
 use crate::verdicts::LONG;
 
 /// A program as it was.
@@ -93,7 +93,7 @@ impl Bases {
     /// A program as it was; `None` beyond the last.
     pub fn load(&self, number: u64) -> Option<Generated> {
         let base = self.all.get(usize::try_from(number).ok()?)?;
-        Some(Generated { lines: Lines::of(&base.program), shell: base.program.clone() })
+        Some(Generated { lines: Lines::of(&base.program), shell: base.program.clone(), families: Families::default() })
     }
 
     /// Where a program came from.
@@ -136,13 +136,15 @@ fn of_corpus(corpus: &Corpus, target: &Target, programs: &mut Vec<Base>) -> Resu
 fn of_folder(folder: &Path, target: &Target, programs: &mut Vec<Base>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "o"));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // Those for bugs of Linux show bugs that some kernels still have.
+    paths.retain(|path| name(path).ends_with(".o") && !name(path).starts_with("cve_"));
     paths.sort();
     for path in paths {
         let Some(object) = std::fs::read(&path).ok().and_then(|bytes| Object::parse(&bytes).ok()) else { continue };
         let mut linker = Linker::new(&object, target);
         for program in object.programs() {
-            let id = format!("{}@{}", path.file_name().unwrap_or_default().to_string_lossy(), program.name());
+            let id = format!("{}@{}", name(&path), program.name());
             programs.extend(program.relocate_in(&mut linker).ok().map(|program| base(id, program)));
         }
     }

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 pub use bases::{Base, Bases, BasesError};
 
-use crate::programs::{Generated, Label, Line, Lines};
+use crate::programs::{Families, Generated, Label, Line, Lines};
 
 /// Cases in a row that come from the same two programs, so that their maps and types are made once.
 pub const BLOCK: u64 = 128;
@@ -58,7 +58,7 @@ impl<'a> Block<'a> {
         }
         let mut change = change::Change::new(&mut rng, &self.lines, &self.donor, shell.maps.len(), &self.kfuncs);
         change.some();
-        Generated { lines: change.lines, shell }
+        Generated { lines: change.lines, shell, families: Families::default() }
     }
 }
 

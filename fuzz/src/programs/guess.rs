@@ -25,9 +25,52 @@ pub(super) enum Guess {
     RecordOrNull(u32),
     /// A ring buffer record of this size.
     Record(u32),
+    /// A socket: whether it must be given back.
+    Sock(bool),
+    /// A socket, or NULL.
+    SockOrNull(bool),
+    /// An object of this struct of the kernel: whether it must be given back.
+    Object(u32, bool),
+    /// An object, or NULL.
+    ObjectOrNull(u32, bool),
+    /// Memory of so many bytes.
+    Mem(i16),
+    /// Memory, or NULL.
+    MemOrNull(i16),
+    /// An object of the program's own, by the number of its struct.
+    Own(usize),
+    /// An object of the program's own, or NULL.
+    OwnOrNull(usize),
+    /// A dynptr that a function was given.
+    Dynptr,
 }
 
 impl Guess {
+    /// What it is when it is not NULL; `None` if it cannot be NULL.
+    pub(super) const fn not_null(self) -> Option<Guess> {
+        match self {
+            Guess::ValueOrNull(map) => Some(Guess::Value(map, 0)),
+            Guess::RecordOrNull(size) => Some(Guess::Record(size)),
+            Guess::SockOrNull(held) => Some(Guess::Sock(held)),
+            Guess::ObjectOrNull(of, held) => Some(Guess::Object(of, held)),
+            Guess::MemOrNull(size) => Some(Guess::Mem(size)),
+            Guess::OwnOrNull(item) => Some(Guess::Own(item)),
+            Guess::Dead
+            | Guess::Number(_)
+            | Guess::Context
+            | Guess::Stack(_)
+            | Guess::Value(..)
+            | Guess::Packet(..)
+            | Guess::PacketEnd
+            | Guess::Record(_)
+            | Guess::Sock(_)
+            | Guess::Object(..)
+            | Guess::Mem(_)
+            | Guess::Own(_)
+            | Guess::Dynptr => None,
+        }
+    }
+
     /// It is a number.
     pub(super) const fn is_number(self) -> bool {
         matches!(self, Guess::Number(_))
@@ -43,12 +86,12 @@ pub(super) struct Guesses {
 }
 
 impl Guesses {
-    /// A function begins: so many arguments are numbers.
-    pub(super) fn new(numbers: usize) -> Guesses {
+    /// A function begins, with these arguments.
+    pub(super) fn new(args: &[Guess]) -> Guesses {
         let mut regs = [Guess::Dead; 11];
         regs[10] = Guess::Stack(0);
-        for reg in &mut regs[1..=numbers] {
-            *reg = Guess::Number(None);
+        for (reg, arg) in regs[1..6].iter_mut().zip(args) {
+            *reg = *arg;
         }
         Guesses { regs, slots: [None; 16] }
     }
@@ -83,6 +126,12 @@ impl Guesses {
     /// After a call.
     pub(super) fn scratch(&mut self) {
         self.regs[..6].fill(Guess::Dead);
+    }
+
+    /// Registers and slots for which this holds are not readable any more.
+    pub(super) fn forget(&mut self, holds: impl Fn(Guess) -> bool) {
+        self.regs[..10].iter_mut().filter(|guess| holds(**guess)).for_each(|guess| *guess = Guess::Dead);
+        self.slots.iter_mut().filter(|slot| slot.is_some_and(&holds)).for_each(|slot| *slot = None);
     }
 
     /// Where two ways meet: what both believe.

@@ -7,6 +7,7 @@
 mod equal;
 mod live;
 mod precise;
+mod removed;
 mod scc;
 mod store;
 mod trail;
@@ -159,6 +160,8 @@ pub(crate) fn explore<'a>(
     report.stats.stack_depth = stack_depth::reported(setting, prep, &frames, |slot| walk.notes[slot].seen);
     stack_depth::check(setting, prep, &frames).map_err(|at| (at, Trail::default()))?;
     walk.check_absent_kfuncs().map_err(|fault| (At::whole(fault), Trail::default()))?;
+    let seen: Vec<bool> = walk.notes.iter().map(|note| note.seen).collect();
+    removed::check_addresses(setting, prep, &seen).map_err(|fault| (At::whole(fault), Trail::default()))?;
     walk.hand_over();
     report.kept = walk.keeper.take().and_then(|keeper| keeper.finish(prep));
     if let Some(facts) = facts {

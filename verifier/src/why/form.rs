@@ -39,6 +39,8 @@ pub enum Form {
     TooManyKfuncs,
     #[error("invalid kernel function call not eliminated in verifier pass")]
     KfuncLeft,
+    #[error("verifier bug: No program to jit at insn {0} (subprog < 0)")]
+    NoFunctionLeft(usize),
     #[error("kernel btf_id {0} is not a function")]
     KfuncId(u32),
     #[error("kernel function btf_id {0} does not have a valid func_proto")]
