@@ -108,17 +108,21 @@ pub struct Field {
     pub read: Option<Grant>,
     /// Who may write it.
     pub write: Option<Grant>,
-    /// Only programs of somebody with `CAP_PERFMON` (before Linux 5.8, `CAP_SYS_ADMIN`) may reach it.
-    pub privileged: bool,
+    /// Accesses for which such programs must be of somebody with `CAP_BPF`.
+    pub needs_bpf: &'static [(Access, ProgType)],
 }
 
 impl Field {
     pub(super) const fn new(name: &'static str, offset: i32, size: u32, since: Release) -> Field {
-        Field { name, offset, size, yields: Yields::Number, since, read: None, write: None, privileged: false }
+        Field { name, offset, size, yields: Yields::Number, since, read: None, write: None, needs_bpf: &[] }
     }
 
     pub(super) const fn yields(self, yields: Yields) -> Field {
         Field { yields, ..self }
+    }
+
+    pub(super) const fn needs_bpf(self, needs_bpf: &'static [(Access, ProgType)]) -> Field {
+        Field { needs_bpf, ..self }
     }
 
     pub(super) const fn read(self, users: Users, width: Width) -> Field {

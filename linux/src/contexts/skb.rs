@@ -1,6 +1,6 @@
 //! `struct __sk_buff`.
 
-use super::shape::{ContextRow, Field, Shape, Width, Yields, in_order};
+use super::shape::{Access, ContextRow, Field, Shape, Width, Yields, in_order};
 use crate::ProgType::{CgroupSkb, FlowDissector, LwtIn, LwtOut, LwtSeg6local, LwtXmit, SchedAct, SchedCls, SkSkb, SocketFilter};
 use crate::sets::Users;
 use crate::target::Release;
@@ -39,8 +39,14 @@ const FIELDS: &[Field] = &[
     Field::new("cb", 48, 20, Release::new(4, 2)).read(ALL, Width::up_to(8)).write(NOT_SK_SKB, Width::up_to(8)),
     Field::new("hash", 68, 4, Release::new(4, 3)).read(ALL, NARROW),
     Field::new("tc_classid", 72, 4, Release::new(4, 4)).read(TC, NARROW).write(TC, WORD),
-    Field::new("data", 76, 4, Release::new(4, 7)).read(PACKET, WORD).yields(Yields::PacketStart),
-    Field::new("data_end", 80, 4, Release::new(4, 7)).read(PACKET, WORD).yields(Yields::PacketEnd),
+    Field::new("data", 76, 4, Release::new(4, 7))
+        .read(PACKET, WORD)
+        .yields(Yields::PacketStart)
+        .needs_bpf(&[(Access::Read, CgroupSkb)]),
+    Field::new("data_end", 80, 4, Release::new(4, 7))
+        .read(PACKET, WORD)
+        .yields(Yields::PacketEnd)
+        .needs_bpf(&[(Access::Read, CgroupSkb)]),
     Field::new("napi_id", 84, 4, Release::new(4, 12)).read(ALL, NARROW),
     Field::new("family", 88, 4, V4_14).read(SOCKET, NARROW),
     Field::new("remote_ip4", 92, 4, V4_14).read(SOCKET, WORD),
@@ -51,7 +57,10 @@ const FIELDS: &[Field] = &[
     Field::new("local_port", 136, 4, V4_14).read(SOCKET, NARROW),
     Field::new("data_meta", 140, 4, Release::new(4, 15)).read(TC, WORD).yields(Yields::PacketMeta),
     Field::new("flow_keys", 144, 8, Release::new(4, 20)).read(DISSECTOR, Width::exactly(8)).yields(Yields::FlowKeys),
-    Field::new("tstamp", 152, 8, Release::new(5, 0)).read(TC_CGROUP, Width::exactly(8)).write(TC_CGROUP, Width::exactly(8)),
+    Field::new("tstamp", 152, 8, Release::new(5, 0))
+        .read(TC_CGROUP, Width::exactly(8))
+        .write(TC_CGROUP, Width::exactly(8))
+        .needs_bpf(&[(Access::Write, CgroupSkb)]),
     Field::new("wire_len", 160, 4, Release::new(5, 0)).read(TC, NARROW),
     Field::new("gso_segs", 164, 4, Release::new(5, 1)).read(ALL, NARROW),
     Field::new("sk", 168, 8, Release::new(5, 1)).read(ALL, Width::exactly(8)).yields(Yields::SockCommonOrNull),

@@ -1,7 +1,7 @@
 //! Rows: system calls.
 
 use super::shape::arg::{ANY, MEM_IN, SIZE, SIZE0, aligned};
-use super::shape::{Access, HelperRow, Proto, Ret, Sleeps};
+use super::shape::{Access, HelperRow, Needs, Proto, Ret, Sleeps};
 use crate::ProgType::Syscall;
 use crate::sets::Users;
 use crate::target::Release;
@@ -13,6 +13,7 @@ pub(super) const ROWS: &[HelperRow] = &[
         since: Release::new(5, 14),
         protos: &[Proto { users: Users::of(&[Syscall]), ret: Ret::Integer, args: &[ANY, MEM_IN, SIZE], ..Proto::BASE }],
         sleeps: Sleeps::Always,
+        needs: Needs::Perfmon,
         ..HelperRow::BASE
     },
     HelperRow {

@@ -80,7 +80,8 @@ impl Walk<'_> {
         let field = found.ok()?;
         // The kernel loads a pointer where it is told to load fewer bytes: there is no sign to extend.
         let extends_pointer = field.yields.is_pointer() && matches!(access.does, Does::Load { signed: true, .. });
-        let barred = field.privileged && !setting.may_leak() || !setting.target.since(field.since) || extends_pointer;
+        let needs_bpf = field.needs_bpf.contains(&(way, setting.prog_type())) && !setting.options.privileges.bpf;
+        let barred = needs_bpf || !setting.target.since(field.since) || extends_pointer;
         (!barred).then_some(field)
     }
 
