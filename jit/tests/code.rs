@@ -3,6 +3,8 @@
 #[path = "common/run.rs"]
 mod run;
 
+#[path = "code/cost.rs"]
+mod cost;
 #[path = "code/decode.rs"]
 mod decode;
 #[path = "code/model.rs"]
