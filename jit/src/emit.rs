@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use skep_isa::{AluOp, AtomicOp, ByteOrder, Callee, Cond, Insn, Operand, Reg, Size, Wide, Width};
 
 use crate::layout::{Jump, Label, Layout};
-use crate::lower::{Function, Unit};
+use crate::lower::{From, Function, Unit};
 use crate::{Code, Error, Features, Options};
 
 /// Writes the instructions of a machine.
@@ -88,6 +88,8 @@ pub(crate) trait Machine {
     fn cast(&mut self, slot: u32, dst: Reg, src: Reg, to: u16);
 
     fn load(&mut self, place: Place, signed: bool, dst: Reg);
+    /// A field of the [`Env`](crate::Env).
+    fn load_env(&mut self, dst: Reg, offset: i32);
     fn store(&mut self, place: Place, src: Operand);
     fn load_acquire(&mut self, place: Place, dst: Reg);
     fn store_release(&mut self, place: Place, src: Reg);
@@ -226,7 +228,14 @@ where
             Insn::AddrSpaceCast { dst, src, to: 0, .. } => self.mov(Width::W32, dst, Operand::Reg(src)),
             Insn::AddrSpaceCast { dst, src, to, .. } => self.cast(known, dst, src, to),
             Insn::LoadWide { dst, value } => self.wide(slot, dst, value),
-            Insn::Load { size, signed, dst, base, off } => self.load(place(base, off, size), signed, dst),
+            Insn::Load { size, signed, dst, base, off } => {
+                let place = place(base, off, size);
+                match self.unit.source(slot, off, size) {
+                    From::Memory => self.load(Place { proven: true, ..place }, signed, dst),
+                    From::Env(offset) => self.load_env(dst, offset),
+                    From::Runtime => self.load(place, signed, dst),
+                }
+            }
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(place(base, off, size), dst),
             Insn::LoadPacket { size, index, off } => self.packet(known, size, index, off),
             Insn::Store { size, base, off, src } => self.store(place(base, off, size), src),

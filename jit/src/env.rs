@@ -65,7 +65,7 @@ pub struct Env {
     pub callee: u32,
     /// `fn(env, r1, r2, r3, r4, r5) -> Ret`: a helper or kernel function.
     pub call: u64,
-    /// `fn(env, address, code) -> Ret`: a load that is not proven. The code is [`load_code`]'s; the result is extended as it says.
+    /// `fn(env, address, code) -> Ret`: a load that is not proven, and is none of a number or packet pointer in the context. The code is [`load_code`]'s; the result is extended as it says.
     pub load: u64,
     /// `fn(env, address, bytes, value) -> Ret`: a store that is not proven.
     pub store: u64,
@@ -76,8 +76,13 @@ pub struct Env {
     pub packet: u64,
     /// `fn(env, pointer, to) -> Ret`: `addr_space_cast` to a space other than 0.
     pub cast: u64,
-    /// For later.
-    pub spare: [u64; 8],
+    /// What fields of the context yield that stand for the first byte of the packet, the byte behind the last, and the first of the
+    /// metadata before it. The runtime keeps them; they may change with every call.
+    pub packet_start: u64,
+    /// See [`packet_start`](Env::packet_start).
+    pub packet_end: u64,
+    /// See [`packet_start`](Env::packet_start).
+    pub packet_meta: u64,
 }
 
 /// How [`Env::load`] is told what to load: the number of bytes, plus 256 if the result is sign-extended.
@@ -159,9 +164,12 @@ offsets! {
     ATOMIC = atomic;
     PACKET = packet;
     CAST = cast;
+    PACKET_START = packet_start;
+    PACKET_END = packet_end;
+    PACKET_META = packet_meta;
 }
 
-const _: () = assert!(size_of::<Env>() == 19 * 8 && size_of::<Ret>() == 16);
+const _: () = assert!(size_of::<Env>() == 14 * 8 && size_of::<Ret>() == 16);
 
 #[cfg(test)]
 mod tests {

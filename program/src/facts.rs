@@ -13,7 +13,8 @@ pub enum Through {
     /// Bytes of a map's value, of a packet, of memory that a helper lent: there, and with the permission needed, as long as the program
     /// can name them.
     Plain,
-    /// The context: fields by their rows, pointers among them made when they are loaded.
+    /// The context, by the pointer that the program was given, unchanged: fields by their rows, pointers among them made when they are
+    /// loaded.
     Context,
     /// An arena.
     Arena,

@@ -87,6 +87,13 @@ impl Shared {
         self.block.store(offset_of!(Env, context), 8, address);
     }
 
+    /// What fields of the context yield that stand for the packet.
+    pub(crate) fn set_packet(&self, start: u64, end: u64, meta: u64) {
+        self.block.store(offset_of!(Env, packet_start), 8, start);
+        self.block.store(offset_of!(Env, packet_end), 8, end);
+        self.block.store(offset_of!(Env, packet_meta), 8, meta);
+    }
+
     /// Where a tail call goes.
     pub(crate) fn set_tail_target(&self, address: u64) {
         self.block.store(offset_of!(Env, tail_target), 8, address);

@@ -185,6 +185,11 @@ impl PacketPlace {
     pub fn data(&self) -> u64 {
         self.block + self.data as u64
     }
+
+    /// Address of the byte behind the last that programs may reach.
+    pub fn end(&self) -> u64 {
+        self.block + self.end as u64
+    }
 }
 
 #[cfg(test)]

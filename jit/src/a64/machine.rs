@@ -67,6 +67,10 @@ impl Machine for A64<'_> {
         self.load_from(place, signed, gpr(dst));
     }
 
+    fn load_env(&mut self, dst: Reg, offset: i32) {
+        self.field(gpr(dst), offset);
+    }
+
     fn store(&mut self, place: Place, src: Operand) {
         self.store_to(place, src);
     }

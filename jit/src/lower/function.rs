@@ -1,5 +1,7 @@
 //! What a function of a program does to registers and stack.
 
+use std::ops::Range;
+
 use skep_isa::{AtomicOp, Callee, Code, Insn, Operand, Reg};
 use skep_program::Facts;
 
@@ -20,11 +22,12 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    pub(crate) fn new(code: &Code, facts: &Facts, start: usize, end: usize) -> Function {
-        let mut function = Function { start, end, ..Function::default() };
-        for slot in start..end {
+    /// The instructions of these slots. `direct` says whether a slot's access needs no call.
+    pub(crate) fn new(code: &Code, facts: &Facts, slots: Range<usize>, direct: impl Fn(usize, Insn) -> bool) -> Function {
+        let mut function = Function { start: slots.start, end: slots.end, ..Function::default() };
+        for slot in slots {
             if let Some(insn) = code.insn(slot).filter(|_| facts[slot].reached) {
-                function.see(insn, facts[slot].through.is_proven());
+                function.see(insn, direct(slot, insn));
             }
         }
         function
@@ -48,7 +51,7 @@ impl Function {
         }
     }
 
-    fn see(&mut self, insn: Insn, proven: bool) {
+    fn see(&mut self, insn: Insn, direct: bool) {
         match insn {
             Insn::Alu { dst, src, .. } | Insn::Mov { dst, src, .. } => {
                 self.write(dst);
@@ -67,7 +70,7 @@ impl Function {
             Insn::Load { dst, base, .. } | Insn::LoadAcquire { dst, base, .. } => {
                 self.write(dst);
                 self.read(base);
-                self.calls |= !proven;
+                self.calls |= !direct;
             }
             Insn::LoadPacket { index, .. } => {
                 self.write(Reg::R0);
@@ -77,17 +80,17 @@ impl Function {
             Insn::Store { base, src, .. } => {
                 self.read(base);
                 self.operand(src);
-                self.calls |= !proven;
+                self.calls |= !direct;
             }
             Insn::StoreRelease { base, src, .. } => {
                 self.read(base);
                 self.read(src);
-                self.calls |= !proven;
+                self.calls |= !direct;
             }
             Insn::Atomic { op, base, src, .. } => {
                 self.read(base);
                 self.read(src);
-                self.calls |= !proven;
+                self.calls |= !direct;
                 match op {
                     AtomicOp::Cmpxchg => self.write(Reg::R0),
                     AtomicOp::Xchg => self.write(src),

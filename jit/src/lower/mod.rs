@@ -4,10 +4,13 @@ mod function;
 
 use std::collections::BTreeSet;
 
-use skep_isa::{Callee, Code, Insn, Slot, Wide};
-use skep_program::{Fact, Facts, Program};
+use skep_isa::{Callee, Code, Insn, Size, Slot, Wide};
+use skep_linux::contexts::{Access, ContextRow, Shape, Yields, context};
+use skep_linux::{Arch, AttachType, ProgType};
+use skep_program::{Fact, Facts, Program, Through};
 
 use crate::Error;
+use crate::env::at;
 pub(crate) use function::Function;
 
 /// A program, decoded and divided into functions.
@@ -18,6 +21,25 @@ pub(crate) struct Unit<'p> {
     pub(crate) functions: Vec<Function>,
     /// By slot, where the instruction jumps or calls to.
     targets: Vec<u32>,
+    context: Option<Context>,
+}
+
+/// What the fields of the context are.
+struct Context {
+    row: &'static ContextRow,
+    prog_type: ProgType,
+    attach_type: AttachType,
+}
+
+/// Where a load finds what it yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// In memory, where it says.
+    Memory,
+    /// In this field of the [`Env`](crate::Env).
+    Env(i32),
+    /// Only the runtime knows.
+    Runtime,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -47,13 +69,28 @@ impl<'p> Unit<'p> {
                 Slot::Refused(_) => {}
             }
         }
-        let mut functions = Vec::with_capacity(starts.len());
+        // Structs do not differ between machines; programs without an attach type have number 0, as in the kernel.
+        let context = context(program.prog_type, Arch::X86_64).filter(|row| row.shape == Shape::Struct).map(|row| Context {
+            row,
+            prog_type: program.prog_type,
+            attach_type: program.attach_type.unwrap_or(AttachType::CgroupInetIngress),
+        });
+        let mut unit = Unit { code, facts, functions: Vec::with_capacity(starts.len()), targets, context };
         let mut starts = starts.into_iter().peekable();
         while let Some(start) = starts.next() {
-            let end = starts.peek().copied().unwrap_or(code.len());
-            functions.push(Function::new(&code, facts, start, end));
+            let end = starts.peek().copied().unwrap_or(unit.code.len());
+            let function = Function::new(&unit.code, facts, start..end, |slot, insn| unit.is_direct(slot, insn));
+            unit.functions.push(function);
         }
-        Ok(Unit { code, facts, functions, targets })
+        Ok(unit)
+    }
+
+    /// Whether the access of an instruction needs no call.
+    fn is_direct(&self, slot: usize, insn: Insn) -> bool {
+        match insn {
+            Insn::Load { size, off, .. } => self.source(slot, off, size) != From::Runtime,
+            _other => self.facts[slot].through.is_proven(),
+        }
     }
 
     /// The instruction in a slot, if a path comes to it.
@@ -65,6 +102,15 @@ impl<'p> Unit<'p> {
         &self.facts[slot]
     }
 
+    /// Where the load in a slot finds what it yields. Loads from the context are by the pointer that the program was given, unchanged.
+    pub(crate) fn source(&self, slot: usize, off: i16, size: Size) -> From {
+        match self.facts[slot].through {
+            Through::Stack | Through::Plain => From::Memory,
+            Through::Context => self.context.as_ref().map_or(From::Runtime, |context| context.source(off, size)),
+            Through::Nothing | Through::Arena | Through::Kernel | Through::Other => From::Runtime,
+        }
+    }
+
     /// Where the instruction in a slot leads.
     pub(crate) fn target(&self, slot: usize) -> usize {
         self.targets[slot] as usize
@@ -73,5 +119,26 @@ impl<'p> Unit<'p> {
     /// The function that begins at a slot, by its index.
     pub(crate) fn function_at(&self, slot: usize) -> Option<usize> {
         self.functions.binary_search_by_key(&slot, |function| function.start).ok()
+    }
+}
+
+impl Context {
+    fn source(&self, off: i16, size: Size) -> From {
+        let field = self.row.access(self.prog_type, self.attach_type, off.into(), size.bytes(), Access::Read);
+        match field.map(|field| field.yields) {
+            Ok(Yields::Number) => From::Memory,
+            Ok(Yields::PacketStart) => From::Env(at::PACKET_START),
+            Ok(Yields::PacketEnd) => From::Env(at::PACKET_END),
+            Ok(Yields::PacketMeta) => From::Env(at::PACKET_META),
+            Ok(
+                Yields::SockCommonOrNull
+                | Yields::Sock
+                | Yields::SockOrNull
+                | Yields::FlowKeys
+                | Yields::TracepointBuffer
+                | Yields::Btf(_),
+            )
+            | Err(_) => From::Runtime,
+        }
     }
 }

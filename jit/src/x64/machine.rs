@@ -63,6 +63,10 @@ impl Machine for X64<'_> {
         self.load_from(place, signed, gpr(dst));
     }
 
+    fn load_env(&mut self, dst: Reg, offset: i32) {
+        self.asm.load(8, gpr(dst), super::env(offset));
+    }
+
     fn store(&mut self, place: Place, src: Operand) {
         self.store_to(place, src);
     }

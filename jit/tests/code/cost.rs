@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use skep_jit::{Arch, Features, Options, compile};
+use skep_linux::ProgType;
 use skep_program::Through;
 
 use crate::decode::typical;
@@ -17,7 +18,7 @@ fn cost_of_compiling() {
     for arch in [Arch::X86_64, Arch::Aarch64] {
         for len in [100, 1_000, 4_000, 10_000, 100_000, 1_000_000] {
             let raw = raw(&typical(len));
-            let program = vouched(&raw, facts(&raw, Through::Stack));
+            let program = vouched(ProgType::SocketFilter, &raw, facts(&raw, Through::Stack));
             let options = Options { features: Features::all(), ..Options::baseline(arch) };
             let (mut best, mut bytes) = (Duration::MAX, 0);
             for _ in 0..(2_000_000 / len).clamp(3, 1000) {

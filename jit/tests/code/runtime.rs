@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use skep_isa::{AluOp, Callee, Cond, Insn, Operand, Reg, Size, Wide, Width};
 use skep_jit::{Options, Ret, STRIDE, Status};
+use skep_linux::ProgType;
 use skep_program::{Fact, Facts, Through};
 
 use crate::model::{facts, raw};
 use crate::operations::variants;
-use crate::run::{Native, World, build};
+use crate::run::{Native, World, build, build_for};
 
 fn mov(dst: Reg, imm: i32) -> Insn {
     Insn::Mov { width: Width::W64, dst, src: Operand::Imm(imm) }
@@ -239,6 +240,25 @@ fn packets() {
         assert_eq!(native.run(world, [0, 69, 0, 0, 0]), Ret::go_on(1000), "beyond the packet, the function gives 0");
         assert_eq!(native.run(world, [0, 0xdead + 5, 0, 0, 0]).status, Status::Stop as u64);
     });
+}
+
+/// Numbers of the context are memory, pointers to the packet come from the environment; the rest is asked for.
+#[test]
+fn contexts() {
+    let load = |dst, off| Insn::Load { size: Size::W, signed: false, dst, base: Reg::R1, off };
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex; a store goes to the runtime.
+    let store = Insn::Store { size: Size::W, base: Reg::R1, off: 16, src: Operand::Imm(8) };
+    let insns = [load(Reg::R6, 0), load(Reg::R7, 4), load(Reg::R8, 8), load(Reg::R0, 12), store];
+    let sum = [add(Reg::R0, Reg::R6), add(Reg::R0, Reg::R7), add(Reg::R0, Reg::R8), Insn::Exit];
+    let raw = raw(&[&insns[..], &sum[..]].concat());
+    for options in variants() {
+        let code = build_for(ProgType::Xdp, &raw, facts(&raw, Through::Context), &options).unwrap();
+        let mut world = World::new();
+        (world.env.packet_start, world.env.packet_end, world.env.packet_meta) = (1 << 32, 2 << 32, 4 << 32);
+        let mut context = [0u32, 0, 0, 77, 0, 0];
+        assert_eq!(Native::new(code).run(&mut world, [context.as_mut_ptr() as u64, 0, 0, 0, 0]), Ret::go_on(7 << 32 | 77));
+        assert_eq!(world.accesses, [4]);
+    }
 }
 
 #[test]

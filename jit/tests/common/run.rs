@@ -10,15 +10,20 @@ use skep_linux::ProgType;
 use skep_program::{Facts, Program, Verified};
 
 /// A program for which a test vouches.
-pub(crate) fn vouched(insns: &[RawInsn], facts: Facts) -> Verified<Program> {
-    let program = Program::bare("test", ProgType::SocketFilter, insns);
+pub(crate) fn vouched(prog_type: ProgType, insns: &[RawInsn], facts: Facts) -> Verified<Program> {
+    let program = Program::bare("test", prog_type, insns);
     // SAFETY: tests write programs that touch their stack and what the test lends them, or they do not run them.
     unsafe { Verified::new_unchecked(Arc::new(program), facts) }
 }
 
 /// Compiles instructions for which a test vouches.
 pub(crate) fn build(insns: &[RawInsn], facts: Facts, options: &Options) -> Result<Code, Error> {
-    compile(&vouched(insns, facts), options, &mut |slot, value| match value {
+    build_for(ProgType::SocketFilter, insns, facts, options)
+}
+
+/// The same for any type of program.
+pub(crate) fn build_for(prog_type: ProgType, insns: &[RawInsn], facts: Facts, options: &Options) -> Result<Code, Error> {
+    compile(&vouched(prog_type, insns, facts), options, &mut |slot, value| match value {
         Wide::MapIndex(index) => 0x1234_5678_9abc_0000 | index as u64,
         _ => slot as u64,
     })

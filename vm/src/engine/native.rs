@@ -26,7 +26,18 @@ impl<H: Hook> Engine<'_, H> {
     pub(super) fn run_native(&mut self, slot: usize, args: [u64; 5]) -> Result<u64, Stop> {
         let top = self.core.bottom() + FRAME as u64;
         self.core.shared.set_context(args[0]);
+        self.knows_context(&self.core.linked)?;
         self.enter_native(self.core.linked.clone(), slot, args, top)
+    }
+
+    /// Whether the context is what the code of a program takes it for.
+    fn knows_context(&self, linked: &Linked) -> Result<(), Trap> {
+        let context = &self.core.context;
+        let whole = context.row().is_none_or(|row| row.size as usize <= context.block.len());
+        if whole && context.prog_type == linked.image.program.prog_type {
+            return Ok(());
+        }
+        Err(Trap::Illegal("the context is not one of the program's type".into()))
     }
 
     /// Calls a function of a compiled program from a helper.
@@ -126,6 +137,7 @@ impl<H: Hook> Engine<'_, H> {
         let target = program.native.as_ref().and_then(|native| native.function(0));
         let target = target.ok_or_else(|| Trap::Illegal("a tail call to a program that was not compiled".into()))?;
         self.room(self.core.shared.frame().wrapping_add(u64::from(STRIDE)), DEEPEST)?;
+        self.knows_context(&program)?;
         self.tail_calls += 1;
         self.core.shared.set_tail_target(target);
         self.core.switch(program);

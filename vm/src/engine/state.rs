@@ -232,6 +232,8 @@ impl Core {
             add(RegionKind::PacketMeta, packet.meta, packet.data);
             add(RegionKind::Packet, packet.data, packet.linear_end);
         }
+        let (start, end, meta) = place.map_or((0, 0, 0), |place| (place.data(), place.end(), place.meta()));
+        self.shared.set_packet(start, end, meta);
         self.packet = place;
         self.context.follow_packet();
     }
