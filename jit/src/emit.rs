@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use skep_isa::{AluOp, AtomicOp, ByteOrder, Callee, Cond, Insn, Operand, Reg, Size, Wide, Width};
 
 use crate::layout::{Jump, Label, Layout};
-use crate::lower::{From, Function, Unit};
+use crate::lower::{From, Function, Fused, Unit};
 use crate::{Code, Error, Features, Options};
 
 /// Writes the instructions of a machine.
@@ -87,6 +87,20 @@ pub(crate) trait Machine {
     /// To a space other than 0.
     fn cast(&mut self, slot: u32, dst: Reg, src: Reg, to: u16);
 
+    /// `dst = a + b`, of 64 bits.
+    fn sum(&mut self, dst: Reg, a: Reg, b: Operand);
+    /// `dst = a OP src`, where `dst` is none of the operands.
+    fn three(&mut self, width: Width, op: AluOp, dst: Reg, a: Reg, src: Operand);
+    fn zero_extend(&mut self, from: Size, dst: Reg, src: Reg);
+    /// `dst` = `src` rotated to the left.
+    fn rotate(&mut self, width: Width, dst: Reg, src: Reg, by: u8);
+    /// Whether [`alu`](Machine::alu) leaves flags that say whether the result is 0.
+    fn sets_zero(&self, width: Width, op: AluOp, src: Operand) -> bool;
+    /// Jumps if the last result was 0, or if it was not.
+    fn jump_on_zero(&mut self, zero: bool, to: Label);
+
+    /// `dst = *(a + b + off)`.
+    fn load_sum(&mut self, size: Size, signed: bool, dst: Reg, a: Reg, b: Operand, off: i32);
     fn load(&mut self, place: Place, signed: bool, dst: Reg);
     /// A field of the [`Env`](crate::Env).
     fn load_env(&mut self, dst: Reg, offset: i32);
@@ -194,15 +208,27 @@ where
         self.bind(Label((self.unit.code.len() + index) as u32));
         self.prologue();
         let mut dead = false;
-        for slot in function.start..function.end {
+        let mut slot = function.start;
+        while slot < function.end {
+            if self.unit.is_loop(slot) {
+                self.asm.layout().align();
+            }
             self.bind(slot_label(slot));
-            if let Some(insn) = self.unit.reached(slot) {
+            let mut next = slot + 1;
+            if let Some((fused, slots)) = self.unit.fuse(slot).filter(|(fused, _)| self.can_fuse(fused)) {
+                self.write_fused(fused);
+                next = slot + slots;
+                dead = false;
+            } else if let Some(insn) = self.unit.reached(slot) {
                 self.insn(slot, insn)?;
                 dead = false;
             } else if !dead && !self.is_second(slot) {
                 self.trap();
                 dead = true;
             }
+            // What was taken along is where the next instruction begins.
+            (slot + 1..next).for_each(|slot| self.bind(slot_label(slot)));
+            slot = next;
         }
         self.cold();
         Ok(())
@@ -259,6 +285,32 @@ where
             Insn::Exit => self.exit(),
         }
         Ok(())
+    }
+
+    /// Whether the machine gains by it.
+    fn can_fuse(&self, fused: &Fused) -> bool {
+        match *fused {
+            Fused::AluJump { width, op, src, .. } => self.sets_zero(width, op, src),
+            Fused::Sum { .. } | Fused::LoadSum { .. } | Fused::Three { .. } | Fused::Extend { .. } | Fused::Rotate { .. } => true,
+        }
+    }
+
+    fn write_fused(&mut self, fused: Fused) {
+        match fused {
+            Fused::Sum { dst, a, b } => self.sum(dst, a, b),
+            Fused::LoadSum { size, signed, dst, a, b, off } => self.load_sum(size, signed, dst, a, b, off.into()),
+            Fused::Three { width, op, dst, a, src } => self.three(width, op, dst, a, src),
+            Fused::Extend { from, signed: true, dst, src } => self.mov_sx(Width::W64, from, dst, src),
+            Fused::Extend { from, signed: false, dst, src } => self.zero_extend(from, dst, src),
+            Fused::Rotate { width, dst, src, by, then: (op, amount) } => {
+                self.rotate(width, dst, src, by);
+                self.alu(width, op, src, Operand::Imm(amount.into()));
+            }
+            Fused::AluJump { width, op, dst, src, zero, to } => {
+                self.alu(width, op, dst, src);
+                self.jump_on_zero(zero, slot_label(to));
+            }
+        }
     }
 
     fn wide(&mut self, slot: usize, dst: Reg, value: Wide) {

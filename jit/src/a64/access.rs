@@ -68,6 +68,28 @@ impl A64<'_> {
         self.call_out(place.slot, Thunk::Store(place.size));
     }
 
+    /// `dst = *(a + b + off)`.
+    pub(super) fn load_from_sum(&mut self, size: Size, signed: bool, dst: Gpr, a: Gpr, b: Operand, off: i32) {
+        let kind = if signed && size != Size::Dw { Access::LoadSigned } else { Access::Load };
+        match b {
+            Operand::Reg(b) if off == 0 => self.asm.access_indexed(kind, size, dst, a, gpr(b)),
+            Operand::Reg(b) => {
+                self.asm.op(Op::Add, Width::W64, ADDRESS, a, gpr(b));
+                if !self.asm.access(kind, size, dst, ADDRESS, off.into()) {
+                    self.asm.mov_imm(VALUE, eval::imm(off));
+                    self.asm.access_indexed(kind, size, dst, ADDRESS, VALUE);
+                }
+            }
+            Operand::Imm(imm) => {
+                let off = i64::from(imm) + i64::from(off);
+                if !self.asm.access(kind, size, dst, a, off) {
+                    self.asm.mov_imm(ADDRESS, off as u64);
+                    self.asm.access_indexed(kind, size, dst, a, ADDRESS);
+                }
+            }
+        }
+    }
+
     pub(super) fn acquire(&mut self, place: Place, dst: Gpr) {
         if !place.proven {
             return self.load_from(place, false, dst);

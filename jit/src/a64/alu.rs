@@ -30,7 +30,15 @@ impl A64<'_> {
         }
     }
 
-    pub(super) fn with_register(&mut self, width: Width, op: AluOp, dst: Gpr, src: Gpr) {
+    /// `dst = a OP src`.
+    pub(super) fn arithmetic(&mut self, width: Width, op: AluOp, dst: Gpr, a: Gpr, src: Operand) {
+        match src {
+            Operand::Reg(src) => self.with_register(width, op, dst, a, gpr(src)),
+            Operand::Imm(imm) => self.with_immediate(width, op, dst, a, imm),
+        }
+    }
+
+    fn with_register(&mut self, width: Width, op: AluOp, dst: Gpr, a: Gpr, src: Gpr) {
         let op = match op {
             AluOp::Add => Op::Add,
             AluOp::Sub => Op::Sub,
@@ -38,8 +46,8 @@ impl A64<'_> {
             // Division by 0 and of the smallest number by -1 are as they should be.
             AluOp::Div => Op::Div,
             AluOp::Sdiv => Op::Sdiv,
-            AluOp::Mod => return self.rest(Op::Div, width, dst, src),
-            AluOp::Smod => return self.rest(Op::Sdiv, width, dst, src),
+            AluOp::Mod => return self.rest(Op::Div, width, dst, a, src),
+            AluOp::Smod => return self.rest(Op::Sdiv, width, dst, a, src),
             AluOp::Or => Op::Or,
             AluOp::And => Op::And,
             AluOp::Xor => Op::Xor,
@@ -47,59 +55,59 @@ impl A64<'_> {
             AluOp::Rsh => Op::Rsh,
             AluOp::Arsh => Op::Arsh,
         };
-        self.asm.op(op, width, dst, dst, src);
+        self.asm.op(op, width, dst, a, src);
     }
 
-    fn rest(&mut self, division: Op, width: Width, dst: Gpr, src: Gpr) {
-        self.asm.op(division, width, QUOTIENT, dst, src);
-        self.asm.msub(width, dst, QUOTIENT, src, dst);
+    fn rest(&mut self, division: Op, width: Width, dst: Gpr, a: Gpr, src: Gpr) {
+        self.asm.op(division, width, QUOTIENT, a, src);
+        self.asm.msub(width, dst, QUOTIENT, src, a);
     }
 
-    pub(super) fn with_immediate(&mut self, width: Width, op: AluOp, dst: Gpr, imm: i32) {
+    fn with_immediate(&mut self, width: Width, op: AluOp, dst: Gpr, a: Gpr, imm: i32) {
         let value = eval::mov(width, eval::imm(imm));
         let power = (value.count_ones() == 1).then(|| value.trailing_zeros());
         let bits = if width == Width::W64 { 63 } else { 31 };
         let done = match op {
-            AluOp::Add => self.asm.add_imm(width, dst, dst, imm.into()),
-            AluOp::Sub => self.asm.add_imm(width, dst, dst, -i64::from(imm)),
-            AluOp::Or => self.logic(Logic::Or, width, dst, value),
-            AluOp::And => self.logic(Logic::And, width, dst, value),
-            AluOp::Xor => self.logic(Logic::Xor, width, dst, value),
-            AluOp::Mul => self.shift(Op::Lsh, width, dst, power),
-            AluOp::Div => self.shift(Op::Rsh, width, dst, power),
+            AluOp::Add => self.asm.add_imm(width, dst, a, imm.into()),
+            AluOp::Sub => self.asm.add_imm(width, dst, a, -i64::from(imm)),
+            AluOp::Or => self.logic(Logic::Or, width, dst, a, value),
+            AluOp::And => self.logic(Logic::And, width, dst, a, value),
+            AluOp::Xor => self.logic(Logic::Xor, width, dst, a, value),
+            AluOp::Mul => self.shift(Op::Lsh, width, dst, a, power),
+            AluOp::Div => self.shift(Op::Rsh, width, dst, a, power),
             AluOp::Mod => match power {
                 Some(0) => {
                     self.asm.mov_imm(dst, 0);
                     true
                 }
-                Some(_) => self.logic(Logic::And, width, dst, value - 1),
+                Some(_) => self.logic(Logic::And, width, dst, a, value - 1),
                 None => false,
             },
-            AluOp::Lsh => self.shift(Op::Lsh, width, dst, Some(imm as u32 & bits)),
-            AluOp::Rsh => self.shift(Op::Rsh, width, dst, Some(imm as u32 & bits)),
-            AluOp::Arsh => self.shift(Op::Arsh, width, dst, Some(imm as u32 & bits)),
+            AluOp::Lsh => self.shift(Op::Lsh, width, dst, a, Some(imm as u32 & bits)),
+            AluOp::Rsh => self.shift(Op::Rsh, width, dst, a, Some(imm as u32 & bits)),
+            AluOp::Arsh => self.shift(Op::Arsh, width, dst, a, Some(imm as u32 & bits)),
             AluOp::Sdiv | AluOp::Smod => false,
         };
         if !done {
             self.asm.mov_imm(SCRATCH, value);
-            self.with_register(width, op, dst, SCRATCH);
+            self.with_register(width, op, dst, a, SCRATCH);
         }
     }
 
-    fn logic(&mut self, op: Logic, width: Width, dst: Gpr, value: u64) -> bool {
+    fn logic(&mut self, op: Logic, width: Width, dst: Gpr, a: Gpr, value: u64) -> bool {
         let fits = is_pattern(width, value);
         if fits {
-            self.asm.logic(op, width, dst, dst, value);
+            self.asm.logic(op, width, dst, a, value);
         }
         fits
     }
 
-    fn shift(&mut self, op: Op, width: Width, dst: Gpr, by: Option<u32>) -> bool {
+    fn shift(&mut self, op: Op, width: Width, dst: Gpr, a: Gpr, by: Option<u32>) -> bool {
         match (by, width) {
             (None, _) => return false,
-            (Some(0), Width::W64) => {}
-            (Some(0), Width::W32) => self.asm.mov(Width::W32, dst, dst),
-            (Some(by), _) => self.asm.shift_imm(op, width, dst, dst, by),
+            (Some(0), Width::W64) if dst == a => {}
+            (Some(0), _) => self.asm.mov(width, dst, a),
+            (Some(by), _) => self.asm.shift_imm(op, width, dst, a, by),
         }
         true
     }

@@ -94,6 +94,11 @@ impl Jump for Branch {
             }
         }
     }
+
+    fn pad(bytes: usize, out: &mut Vec<u8>) {
+        const NOTHING: u32 = 0xd503_201f;
+        (0..bytes / 4).for_each(|_| out.extend(NOTHING.to_le_bytes()));
+    }
 }
 
 /// Code in the making.
@@ -335,6 +340,14 @@ impl Asm {
             (Op::Arsh, Width::W32) => a64!(self, asr W(d), W(n), by),
             (_, Width::W64) => a64!(self, lsr X(d), X(n), by),
             (_, Width::W32) => a64!(self, lsr W(d), W(n), by),
+        }
+    }
+
+    /// Rotates to the right.
+    pub(super) fn rotate(&mut self, width: Width, d: Gpr, n: Gpr, by: u32) {
+        match width {
+            Width::W64 => a64!(self, ror X(d), X(n), by),
+            Width::W32 => a64!(self, ror W(d), W(n), by),
         }
     }
 

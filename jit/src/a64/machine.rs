@@ -2,7 +2,7 @@
 
 use skep_isa::{AluOp, AtomicOp, ByteOrder, Cond, Operand, Reg, Size, Width};
 
-use super::asm::Branch;
+use super::asm::{Branch, Cc};
 use super::{A64, gpr};
 use crate::emit::{Machine, Place, Thunk};
 use crate::layout::Label;
@@ -33,10 +33,37 @@ impl Machine for A64<'_> {
     }
 
     fn alu(&mut self, width: Width, op: AluOp, dst: Reg, src: Operand) {
-        match src {
-            Operand::Reg(src) => self.with_register(width, op, gpr(dst), gpr(src)),
-            Operand::Imm(imm) => self.with_immediate(width, op, gpr(dst), imm),
-        }
+        self.arithmetic(width, op, gpr(dst), gpr(dst), src);
+    }
+
+    fn sum(&mut self, dst: Reg, a: Reg, b: Operand) {
+        self.arithmetic(Width::W64, AluOp::Add, gpr(dst), gpr(a), b);
+    }
+
+    fn three(&mut self, width: Width, op: AluOp, dst: Reg, a: Reg, src: Operand) {
+        self.arithmetic(width, op, gpr(dst), gpr(a), src);
+    }
+
+    fn zero_extend(&mut self, from: Size, dst: Reg, src: Reg) {
+        self.asm.extend_reg(None, from, gpr(dst), gpr(src));
+    }
+
+    fn rotate(&mut self, width: Width, dst: Reg, src: Reg, by: u8) {
+        let bits = if width == Width::W64 { 64 } else { 32 };
+        self.asm.rotate(width, gpr(dst), gpr(src), bits - u32::from(by));
+    }
+
+    // A jump if a register is 0 is one instruction.
+    fn sets_zero(&self, _width: Width, _op: AluOp, _src: Operand) -> bool {
+        false
+    }
+
+    fn jump_on_zero(&mut self, zero: bool, to: Label) {
+        self.asm.jump(Branch::If(if zero { Cc::Equal } else { Cc::NotEqual }), to);
+    }
+
+    fn load_sum(&mut self, size: Size, signed: bool, dst: Reg, a: Reg, b: Operand, off: i32) {
+        self.load_from_sum(size, signed, gpr(dst), gpr(a), b, off);
     }
 
     fn mov(&mut self, width: Width, dst: Reg, src: Operand) {

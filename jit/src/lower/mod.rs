@@ -1,6 +1,7 @@
 //! What both machines need to know of a program before they write it.
 
 mod function;
+mod fuse;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use skep_program::{Fact, Facts, Program, Through};
 use crate::Error;
 use crate::env::at;
 pub(crate) use function::Function;
+pub(crate) use fuse::Fused;
 
 /// A program, decoded and divided into functions.
 pub(crate) struct Unit<'p> {
@@ -21,7 +23,19 @@ pub(crate) struct Unit<'p> {
     pub(crate) functions: Vec<Function>,
     /// By slot, where the instruction jumps or calls to.
     targets: Vec<u32>,
+    /// By slot, whether a jump leads there, and whether one from behind does.
+    heads: Vec<Head>,
     context: Option<Context>,
+}
+
+/// What comes to an instruction besides the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Head {
+    #[default]
+    Nothing,
+    Jump,
+    /// The next round of a loop.
+    Loop,
 }
 
 /// What the fields of the context are.
@@ -51,6 +65,7 @@ impl<'p> Unit<'p> {
             return Err(Error::Facts { facts: facts.insns().len(), slots: code.len() });
         }
         let mut targets = vec![NOWHERE; code.len()];
+        let mut heads = vec![Head::Nothing; code.len()];
         let mut starts = BTreeSet::from([0]);
         starts.extend(program.funcs.iter().map(|func| func.start).filter(|&start| start < code.len()));
         for (slot, content) in code.slots().iter().enumerate() {
@@ -62,6 +77,10 @@ impl<'p> Unit<'p> {
                     targets[slot] = target as u32;
                     if matches!(insn, Insn::Call(Callee::Local(_)) | Insn::LoadWide { value: Wide::Func(_), .. }) {
                         starts.insert(target);
+                    } else if target <= slot {
+                        heads[target] = Head::Loop;
+                    } else if heads[target] == Head::Nothing {
+                        heads[target] = Head::Jump;
                     }
                 }
                 Slot::Second => {}
@@ -75,7 +94,7 @@ impl<'p> Unit<'p> {
             prog_type: program.prog_type,
             attach_type: program.attach_type.unwrap_or(AttachType::CgroupInetIngress),
         });
-        let mut unit = Unit { code, facts, functions: Vec::with_capacity(starts.len()), targets, context };
+        let mut unit = Unit { code, facts, functions: Vec::with_capacity(starts.len()), targets, heads, context };
         let mut starts = starts.into_iter().peekable();
         while let Some(start) = starts.next() {
             let end = starts.peek().copied().unwrap_or(unit.code.len());
@@ -114,6 +133,16 @@ impl<'p> Unit<'p> {
     /// Where the instruction in a slot leads.
     pub(crate) fn target(&self, slot: usize) -> usize {
         self.targets[slot] as usize
+    }
+
+    /// Whether a jump leads to a slot.
+    fn is_target(&self, slot: usize) -> bool {
+        self.heads[slot] != Head::Nothing
+    }
+
+    /// Whether rounds of a loop begin at a slot.
+    pub(crate) fn is_loop(&self, slot: usize) -> bool {
+        self.heads[slot] == Head::Loop
     }
 
     /// The function that begins at a slot, by its index.

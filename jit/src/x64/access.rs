@@ -1,6 +1,6 @@
 //! Loads and stores.
 
-use skep_isa::{Operand, Width};
+use skep_isa::{Operand, Size, Width, eval};
 
 use super::asm::*;
 use super::{X64, gpr};
@@ -18,15 +18,32 @@ impl X64<'_> {
 
     pub(super) fn load_from(&mut self, place: Place, signed: bool, dst: Gpr) {
         let Place { slot, base, off, size, proven } = place;
-        let mem = Mem::at(gpr(base), off.into());
-        match (proven, signed) {
-            (true, false) => self.asm.load(size.bytes(), dst, mem),
-            (true, true) => self.asm.load_signed(Width::W64, size.bytes(), dst, mem),
-            (false, _) => {
-                self.address(place);
-                self.call_out(slot, Thunk::Load(load_code(size, signed)));
-                self.asm.mov(Width::W64, dst, R11);
-            }
+        if proven {
+            return self.load_direct(size, signed, dst, Mem::at(gpr(base), off.into()));
+        }
+        self.address(place);
+        self.call_out(slot, Thunk::Load(load_code(size, signed)));
+        self.asm.mov(Width::W64, dst, R11);
+    }
+
+    pub(super) fn load_direct(&mut self, size: Size, signed: bool, dst: Gpr, mem: Mem) {
+        match signed {
+            false => self.asm.load(size.bytes(), dst, mem),
+            true => self.asm.load_signed(Width::W64, size.bytes(), dst, mem),
+        }
+    }
+
+    /// `a + b + off`, with r11 for what fits no displacement.
+    pub(super) fn sum_address(&mut self, a: Gpr, b: Operand, off: i32) -> Mem {
+        match b {
+            Operand::Reg(b) => Mem::sum(a, gpr(b), off),
+            Operand::Imm(imm) => match imm.checked_add(off) {
+                Some(disp) => Mem::at(a, disp),
+                None => {
+                    self.asm.mov_imm(R11, eval::imm(imm));
+                    Mem::sum(a, R11, off)
+                }
+            },
         }
     }
 

@@ -56,6 +56,47 @@ impl X64<'_> {
         }
     }
 
+    /// `dst = a + b`.
+    pub(super) fn add_to(&mut self, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        match b {
+            Operand::Reg(b) => self.asm.lea(width, dst, Mem::sum(a, gpr(b), 0)),
+            Operand::Imm(0) => self.asm.mov(width, dst, a),
+            Operand::Imm(imm) => self.asm.lea(width, dst, Mem::at(a, imm)),
+        }
+    }
+
+    /// `dst = a OP src`, where `dst` is none of the operands.
+    pub(super) fn of_three(&mut self, width: Width, op: AluOp, dst: Gpr, a: Gpr, src: Operand) {
+        match (op, src) {
+            (AluOp::Add, src) => self.add_to(width, dst, a, src),
+            (AluOp::And, Operand::Imm(0xff)) => self.asm.load(1, dst, a),
+            (AluOp::And, Operand::Imm(0xffff)) => self.asm.load(2, dst, a),
+            (AluOp::Mul, Operand::Imm(imm)) if imm.count_ones() > 1 => self.asm.imul_imm(width, dst, a, imm),
+            (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, Operand::Reg(by)) if self.features.bmi2 => {
+                let op = match op {
+                    AluOp::Lsh => Shift::Shl,
+                    AluOp::Rsh => Shift::Shr,
+                    _arithmetic => Shift::Sar,
+                };
+                self.asm.shift_bmi2(op, width, dst, a, gpr(by));
+            }
+            (_, src) => {
+                self.asm.mov(width, dst, a);
+                self.arithmetic(width, op, dst, src);
+            }
+        }
+    }
+
+    pub(super) fn rotated(&mut self, width: Width, dst: Gpr, src: Gpr, by: u8) {
+        if self.features.bmi2 {
+            let bits = if width == Width::W64 { 64 } else { 32 };
+            self.asm.rotate_bmi2(width, dst, src, bits - by);
+        } else {
+            self.asm.mov(width, dst, src);
+            self.asm.shift_imm(Shift::Rol, width, dst, by);
+        }
+    }
+
     /// What an operation of the width leaves of a number that it does not change.
     fn widen(&mut self, width: Width, dst: Gpr) {
         match width {
@@ -206,5 +247,18 @@ impl X64<'_> {
         if dst != RDX {
             asm.mov(Width::W64, RDX, RDI);
         }
+    }
+}
+
+/// Whether the operation leaves flags that say whether its result is 0.
+pub(super) fn sets_zero(op: AluOp, src: Operand) -> bool {
+    match (op, src) {
+        (AluOp::Add | AluOp::Sub | AluOp::And | AluOp::Or | AluOp::Xor, Operand::Reg(_)) => true,
+        (AluOp::Add | AluOp::Sub | AluOp::Or | AluOp::Xor, Operand::Imm(imm)) => imm != 0,
+        (AluOp::And, Operand::Imm(imm)) => !matches!(imm, 0 | -1 | 0xff | 0xffff),
+        // By 0 or 32 or 64, nothing is shifted and no flag set.
+        (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, Operand::Imm(imm)) => imm & 31 != 0,
+        (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, Operand::Reg(_)) => false,
+        (AluOp::Mul | AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod, _) => false,
     }
 }

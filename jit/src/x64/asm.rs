@@ -47,6 +47,12 @@ impl Mem {
     pub(super) fn at(base: Gpr, disp: i32) -> Mem {
         Mem { base, index: None, disp }
     }
+
+    /// `a + b + disp`, with that as base which needs no displacement.
+    pub(super) fn sum(a: Gpr, b: Gpr, disp: i32) -> Mem {
+        let (base, index) = if a.0 & 7 == RBP.0 { (b, a) } else { (a, b) };
+        Mem { base, index: Some((index, 0)), disp }
+    }
 }
 
 /// The operand that may be memory.
@@ -151,7 +157,29 @@ impl Jump for Branch {
             }
         }
     }
+
+    fn pad(bytes: usize, out: &mut Vec<u8>) {
+        let mut left = bytes;
+        while left > 0 {
+            let len = left.min(PADDING.len());
+            out.extend_from_slice(PADDING[len - 1]);
+            left -= len;
+        }
+    }
 }
+
+/// Instructions that do nothing, by their length.
+const PADDING: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0f, 0x1f, 0x00],
+    &[0x0f, 0x1f, 0x40, 0x00],
+    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];
 
 /// A jump within the code of one instruction: forward, short, and nothing between that may grow.
 #[must_use]
@@ -472,6 +500,13 @@ impl Asm {
         let w = u8::from(width == Width::W64) << 7;
         let (r, b) = (!(dst.0 >> 3) & 1, !(src.0 >> 3) & 1);
         self.bytes(&[0xc4, r << 7 | 0x40 | b << 5 | 2, w | (!by.0 & 15) << 3 | pp, 0xf7, 0xc0 | (dst.0 & 7) << 3 | src.0 & 7]);
+    }
+
+    /// BMI2: `dst = src` rotated to the right, flags untouched.
+    pub(super) fn rotate_bmi2(&mut self, width: Width, dst: Gpr, src: Gpr, by: u8) {
+        let w = u8::from(width == Width::W64) << 7;
+        let (r, b) = (!(dst.0 >> 3) & 1, !(src.0 >> 3) & 1);
+        self.bytes(&[0xc4, r << 7 | 0x40 | b << 5 | 3, w | 0x7b, 0xf0, 0xc0 | (dst.0 & 7) << 3 | src.0 & 7, by]);
     }
 
     /// Rotates the low 16 bits by 8.

@@ -59,6 +59,35 @@ impl Machine for X64<'_> {
         self.cast_out(slot, gpr(dst), gpr(src), to);
     }
 
+    fn sum(&mut self, dst: Reg, a: Reg, b: Operand) {
+        self.add_to(Width::W64, gpr(dst), gpr(a), b);
+    }
+
+    fn three(&mut self, width: Width, op: AluOp, dst: Reg, a: Reg, src: Operand) {
+        self.of_three(width, op, gpr(dst), gpr(a), src);
+    }
+
+    fn zero_extend(&mut self, from: Size, dst: Reg, src: Reg) {
+        self.asm.load(from.bytes(), gpr(dst), gpr(src));
+    }
+
+    fn rotate(&mut self, width: Width, dst: Reg, src: Reg, by: u8) {
+        self.rotated(width, gpr(dst), gpr(src), by);
+    }
+
+    fn sets_zero(&self, _width: Width, op: AluOp, src: Operand) -> bool {
+        super::alu::sets_zero(op, src)
+    }
+
+    fn jump_on_zero(&mut self, zero: bool, to: Label) {
+        self.asm.jump(super::Branch::If(if zero { super::Cc::Equal } else { super::Cc::NotEqual }), to);
+    }
+
+    fn load_sum(&mut self, size: Size, signed: bool, dst: Reg, a: Reg, b: Operand, off: i32) {
+        let mem = self.sum_address(gpr(a), b, off);
+        self.load_direct(size, signed, gpr(dst), mem);
+    }
+
     fn load(&mut self, place: Place, signed: bool, dst: Reg) {
         self.load_from(place, signed, gpr(dst));
     }

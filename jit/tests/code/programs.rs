@@ -78,11 +78,80 @@ impl Draft {
         }
     }
 
+    /// Instructions that compilers put next to each other, and that machines do as one.
+    fn idiom(&mut self, random: &mut Random) {
+        let mut regs = [Reg::R0, Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5, Reg::R6, Reg::R7, Reg::R9];
+        for index in 0..3 {
+            let other = index + random.below(9 - index);
+            regs.swap(index, other);
+        }
+        let [a, b, c, ..] = regs;
+        let width = random.one_of(&WIDTHS);
+        let mov = |width, dst, src| Insn::Mov { width, dst, src };
+        let alu = |width, op, dst, src| Insn::Alu { width, op, dst, src };
+        let (size, off) = (random.one_of(&SIZES), 8 * random.below(4) as i16);
+        let load = Insn::Load { size, signed: size != Size::Dw && random.below(2) == 0, dst: a, base: a, off };
+        let distance = Operand::Imm(-8 * (5 + random.below(60) as i32));
+        let bits = if width == Width::W64 { 64 } else { 32 };
+        let by = 1 + random.below(bits - 1) as i32;
+        let (up, down) = (Operand::Imm(by), Operand::Imm(bits as i32 - by));
+        let sum = [mov(Width::W64, a, Operand::Reg(Reg::R10)), alu(Width::W64, AluOp::Add, a, distance)];
+        match random.below(7) {
+            0 => self.insns.extend(sum.into_iter().chain([load])),
+            1 => {
+                let sum = [mov(Width::W64, b, distance), sum[0], alu(Width::W64, AluOp::Add, a, Operand::Reg(b)), load];
+                self.insns.extend(sum);
+            }
+            2 => {
+                let sum = [mov(Width::W64, b, Operand::Reg(Reg::R10)), mov(Width::W64, c, distance)];
+                let sum =
+                    sum.into_iter().chain([mov(Width::W64, a, Operand::Reg(c)), alu(Width::W64, AluOp::Add, a, Operand::Reg(b))]);
+                self.insns.extend(sum.chain([load]));
+                // Addresses are no numbers that programs agree on.
+                self.insns.extend([b, c].map(|reg| mov(Width::W32, reg, Operand::Imm(1))));
+            }
+            3 => {
+                let mut shifts = [alu(width, AluOp::Lsh, a, up), alu(width, AluOp::Rsh, b, down)];
+                if random.below(2) == 0 {
+                    shifts = [alu(width, AluOp::Rsh, a, up), alu(width, AluOp::Lsh, b, down)];
+                }
+                shifts.rotate_left(random.below(2));
+                let join = random.one_of(&[AluOp::Or, AluOp::Xor, AluOp::Add]);
+                self.insns.push(mov(random.one_of(&WIDTHS), a, Operand::Reg(b)));
+                self.insns.extend(shifts.into_iter().chain([alu(width, join, a, Operand::Reg(b))]));
+            }
+            4 => {
+                let by = Operand::Imm(random.one_of(&[32, 48, 56]));
+                let back = random.one_of(&[AluOp::Rsh, AluOp::Arsh]);
+                if random.below(2) == 0 {
+                    self.insns.push(mov(random.one_of(&WIDTHS), a, Operand::Reg(b)));
+                }
+                self.insns.extend([alu(Width::W64, AluOp::Lsh, a, by), alu(Width::W64, back, a, by)]);
+            }
+            5 => {
+                let any = Draft::operand(random);
+                let src = random.one_of(&[Operand::Reg(a), Operand::Reg(b), Operand::Reg(c), any]);
+                self.insns.push(mov(random.one_of(&WIDTHS), a, Operand::Reg(b)));
+                self.insns.push(alu(width, random.one_of(&ALU), a, src));
+            }
+            _ => {
+                self.insns.push(alu(width, random.one_of(&ALU), a, Draft::operand(random)));
+                let cond = random.one_of(&[skep_isa::Cond::Eq, skep_isa::Cond::Ne]);
+                self.jumps.push((self.insns.len(), self.insns.len() + 2));
+                self.insns.push(Insn::JumpIf { width: random.one_of(&WIDTHS), cond, dst: a, src: Operand::Imm(0), off: 0 });
+                self.insns.push(Insn::Neg { width: Width::W64, dst: b });
+            }
+        }
+    }
+
     fn round(&mut self, random: &mut Random, len: usize) {
         let rounds = Operand::Imm(1 + random.below(5) as i32);
         self.insns.push(Insn::Mov { width: Width::W64, dst: COUNTER, src: rounds });
         let top = self.insns.len();
         self.block(random, len);
+        for _ in 0..random.below(4) {
+            self.idiom(random);
+        }
         self.insns.push(Insn::Alu { width: Width::W64, op: AluOp::Sub, dst: COUNTER, src: Operand::Imm(1) });
         self.jumps.push((self.insns.len(), top));
         let (cond, src) = (skep_isa::Cond::Ne, Operand::Imm(0));
@@ -117,8 +186,9 @@ fn function(random: &mut Random, calls: &[usize]) -> (Vec<Insn>, Vec<(usize, usi
     let mut called = Vec::new();
     for _ in 0..1 + random.below(4) {
         let len = 1 + random.below(12);
-        match random.below(3) {
+        match random.below(4) {
             0 => draft.round(random, len),
+            3 => (0..1 + random.below(6)).for_each(|_| draft.idiom(random)),
             1 if !calls.is_empty() => {
                 called.push((draft.insns.len(), random.one_of(calls)));
                 draft.insns.push(Insn::Call(Callee::Local(0)));
