@@ -254,12 +254,16 @@ pub(crate) fn kernel_btf() -> skep_btf::Btf {
     .clone()
 }
 
-/// Says so and returns false where the kernel cannot be asked.
+/// Says so, once in a test, and returns false where the kernel cannot be asked.
 pub(crate) fn kernel() -> bool {
+    // A test is a thread.
+    thread_local!(static SAID: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
     match Kernel::available() {
         Ok(()) => true,
         Err(why) => {
-            println!("skipped: needs {why}");
+            if !SAID.replace(true) {
+                println!("skipped: needs {why}");
+            }
             false
         }
     }
