@@ -9,31 +9,7 @@ use crate::step::Note;
 
 /// Through what an access with this pointer reaches memory.
 pub(crate) const fn through(kind: Kind, flags: Flags) -> Through {
-    match kind {
-        Kind::Stack { .. } => Through::Stack,
-        Kind::MapValue { .. } | Kind::MapKey { .. } | Kind::Packet { .. } | Kind::PacketMeta { .. } => Through::Plain,
-        Kind::Mem { .. } if flags.any(Flags::UNTRUSTED) => Through::Kernel,
-        Kind::Mem { .. } => Through::Plain,
-        Kind::Ctx => Through::Context,
-        Kind::Arena => Through::Arena,
-        Kind::Btf { .. } => Through::Kernel,
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::MapPtr { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::Socket
-        | Kind::SockCommon
-        | Kind::TcpSock
-        | Kind::XdpSock
-        | Kind::TracepointBuffer
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::ConstDynptr { .. }
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => Through::Other,
-    }
+    if matches!(kind, Kind::Mem { .. }) && flags.any(Flags::UNTRUSTED) { Through::Kernel } else { kind.row().through }
 }
 
 /// The facts, from what all paths have noted.

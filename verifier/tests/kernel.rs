@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use skep_isa::{AluOp, Callee, Cond as IsaCond, Insn, Operand, RawInsn, Reg, Size, Width};
 use skep_kernel::{Kernel, Load, LogLevel};
 use skep_linux::ProgType;
-use skep_verifier::domain::{Cond, Op, Scalar64};
+use skep_verifier::domain::{Bitwise, Cond, Op, Scalar64, Shift};
 
 const GET_PRANDOM_U32: i32 = 7;
 const REGS: [Reg; 2] = [Reg::R6, Reg::R7];
@@ -34,12 +34,12 @@ const OPS: [(Op, AluOp); 9] = [
     (Op::Add, AluOp::Add),
     (Op::Sub, AluOp::Sub),
     (Op::Mul, AluOp::Mul),
-    (Op::And, AluOp::And),
-    (Op::Or, AluOp::Or),
-    (Op::Xor, AluOp::Xor),
-    (Op::Lsh, AluOp::Lsh),
-    (Op::Rsh, AluOp::Rsh),
-    (Op::Arsh, AluOp::Arsh),
+    (Op::Bits(Bitwise::And), AluOp::And),
+    (Op::Bits(Bitwise::Or), AluOp::Or),
+    (Op::Bits(Bitwise::Xor), AluOp::Xor),
+    (Op::Shift(Shift::Left), AluOp::Lsh),
+    (Op::Shift(Shift::Right), AluOp::Rsh),
+    (Op::Shift(Shift::Signed), AluOp::Arsh),
 ];
 
 const CONDS: [(Cond, IsaCond); 11] = [
@@ -102,7 +102,7 @@ fn act() -> impl Strategy<Value = Act> {
 fn shift_in_range(width: Width, op: Op, right: Right) -> Right {
     let bits = if width == Width::W32 { 32 } else { 64 };
     match (op, right) {
-        (Op::Lsh | Op::Rsh | Op::Arsh, Right::Imm(imm)) => Right::Imm(imm.rem_euclid(bits)),
+        (Op::Shift(_), Right::Imm(imm)) => Right::Imm(imm.rem_euclid(bits)),
         _ => right,
     }
 }
@@ -141,7 +141,7 @@ impl Script {
                 let (src, with) = self.right(on, right);
                 // Of a number that is all ones or all zeros, Linux goes on with both, one after the other.
                 let mask = (known.wide.smin, known.wide.smax) == (-1, 0) || (known.low.smin, known.low.smax) == (-1, 0);
-                if mask && matches!(op, Op::And | Op::Or) && with.constant().is_some() {
+                if mask && matches!(op, Op::Bits(Bitwise::And | Bitwise::Or)) && with.constant().is_some() {
                     return false;
                 }
                 self.insns.push(Insn::Alu { width, op: find(&OPS, op), dst, src });

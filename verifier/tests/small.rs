@@ -1,11 +1,21 @@
 //! Every operation on numbers of few bits, held against the numbers themselves.
 
-use skep_verifier::domain::{Cond, Op, Range, Scalar, Tnum};
+use skep_verifier::domain::{Bitwise, Cond, Op, Range, Scalar, Shift, Tnum};
 
 const N: u32 = 4;
 const H: u32 = 2;
 type S = Scalar<N, H>;
-const OPS: [Op; 9] = [Op::Add, Op::Sub, Op::Mul, Op::And, Op::Or, Op::Xor, Op::Lsh, Op::Rsh, Op::Arsh];
+const OPS: [Op; 9] = [
+    Op::Add,
+    Op::Sub,
+    Op::Mul,
+    Op::Bits(Bitwise::And),
+    Op::Bits(Bitwise::Or),
+    Op::Bits(Bitwise::Xor),
+    Op::Shift(Shift::Left),
+    Op::Shift(Shift::Right),
+    Op::Shift(Shift::Signed),
+];
 const CONDS: [Cond; 12] = [
     Cond::Equal,
     Cond::NotEqual,
@@ -79,12 +89,12 @@ fn concrete(op: Op, a: u64, b: u64, width: u32) -> u64 {
         Op::Add => a.wrapping_add(b),
         Op::Sub => a.wrapping_sub(b),
         Op::Mul => a.wrapping_mul(b),
-        Op::And => a & b,
-        Op::Or => a | b,
-        Op::Xor => a ^ b,
-        Op::Lsh => a << by,
-        Op::Rsh => a >> by,
-        Op::Arsh => (signed(a, width) >> by) as u64,
+        Op::Bits(Bitwise::And) => a & b,
+        Op::Bits(Bitwise::Or) => a | b,
+        Op::Bits(Bitwise::Xor) => a ^ b,
+        Op::Shift(Shift::Left) => a << by,
+        Op::Shift(Shift::Right) => a >> by,
+        Op::Shift(Shift::Signed) => (signed(a, width) >> by) as u64,
     };
     result & ((1 << width) - 1)
 }

@@ -9,15 +9,29 @@ pub enum Op {
     Add,
     Sub,
     Mul,
+    Bits(Bitwise),
+    /// The distance must be known.
+    Shift(Shift),
+}
+
+/// Operations on bits that stand at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Bitwise {
     And,
     Or,
     Xor,
-    /// Moves left; the distance must be known.
-    Lsh,
-    /// Moves right, zeros come in; the distance must be known.
-    Rsh,
-    /// Moves right, the sign comes in; the distance must be known.
-    Arsh,
+}
+
+/// Where bits move, and what comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shift {
+    /// Left; zeros come in.
+    Left,
+    /// Right; zeros come in.
+    Right,
+    /// Right; the sign comes in.
+    Signed,
 }
 
 impl<const W: u32> Range<W> {
@@ -139,10 +153,10 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
             Op::Add => self.each(other, self.bits.add(other.bits), |a, b| a.sum(b), |a, b| a.sum(b)),
             Op::Sub => self.each(other, self.bits.sub(other.bits), |a, b| a.difference(b), |a, b| a.difference(b)),
             Op::Mul => self.each(other, self.bits.mul(other.bits), |a, b| a.product(b), |a, b| a.product(b)),
-            Op::And | Op::Or | Op::Xor => self.bitwise(op, other),
-            Op::Lsh | Op::Rsh | Op::Arsh => match other.distance(width, low) {
-                Some(by) if low => self.low_shift(op, by),
-                Some(by) => self.wide_shift(op, by),
+            Op::Bits(op) => self.bitwise(op, other),
+            Op::Shift(shift) => match other.distance(width, low) {
+                Some(by) if low => self.low_shift(shift, by),
+                Some(by) => self.wide_shift(shift, by),
                 None => return Scalar::UNKNOWN,
             },
         };
@@ -163,11 +177,11 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         Scalar { bits, wide: wide(self.wide, other.wide), low: low(self.low, other.low) }
     }
 
-    fn bitwise(self, op: Op, other: &Self) -> Self {
+    fn bitwise(self, op: Bitwise, other: &Self) -> Self {
         let bits = match op {
-            Op::And => self.bits.and(other.bits),
-            Op::Or => self.bits.or(other.bits),
-            _ => self.bits.xor(other.bits),
+            Bitwise::And => self.bits.and(other.bits),
+            Bitwise::Or => self.bits.or(other.bits),
+            Bitwise::Xor => self.bits.xor(other.bits),
         };
         // Where both operands and the result are known, bounds follow.
         if other.constant().is_some()
@@ -178,14 +192,14 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         let low_bits = bits.low::<H>();
         let low = match (op, other.low_constant(), low_bits.constant()) {
             (_, Some(_), Some(value)) => Range::exact(value),
-            (Op::And, ..) => self.low.bitwise_and(other.low, low_bits),
-            (Op::Or, ..) => self.low.bitwise_or(other.low, low_bits),
-            _ => Range::of_unsigned(low_bits.value(), low_bits.max()),
+            (Bitwise::And, ..) => self.low.bitwise_and(other.low, low_bits),
+            (Bitwise::Or, ..) => self.low.bitwise_or(other.low, low_bits),
+            (Bitwise::Xor, ..) => Range::of_unsigned(low_bits.value(), low_bits.max()),
         };
         let wide = match op {
-            Op::And => self.wide.bitwise_and(other.wide, bits),
-            Op::Or => self.wide.bitwise_or(other.wide, bits),
-            _ => Range::of_unsigned(bits.value(), bits.max()),
+            Bitwise::And => self.wide.bitwise_and(other.wide, bits),
+            Bitwise::Or => self.wide.bitwise_or(other.wide, bits),
+            Bitwise::Xor => Range::of_unsigned(bits.value(), bits.max()),
         };
         let mut result = Scalar { bits, wide, low };
         result.bounds_from_bits();
@@ -193,11 +207,11 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
     }
 
     /// Bounds of the low half after a shift of the whole are not followed, except to the left: bits come in from above.
-    fn wide_shift(self, op: Op, by: u32) -> Self {
-        let (bits, wide, low) = match op {
-            Op::Lsh => (self.bits.shl(by), self.shl_wide(by), self.low.shl(by)),
-            Op::Rsh => (self.bits.shr(by), self.wide.shr(by), Range::FULL),
-            _ => (self.bits.sar(by), self.wide.sar(by), Range::FULL),
+    fn wide_shift(self, shift: Shift, by: u32) -> Self {
+        let (bits, wide, low) = match shift {
+            Shift::Left => (self.bits.shl(by), self.shl_wide(by), self.low.shl(by)),
+            Shift::Right => (self.bits.shr(by), self.wide.shr(by), Range::FULL),
+            Shift::Signed => (self.bits.sar(by), self.wide.sar(by), Range::FULL),
         };
         let mut result = Scalar { bits, wide, low };
         result.bounds_from_bits();
@@ -213,12 +227,12 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         wide
     }
 
-    fn low_shift(self, op: Op, by: u32) -> Self {
+    fn low_shift(self, shift: Shift, by: u32) -> Self {
         let low_bits = self.low_bits();
-        let (bits, mut low) = match op {
-            Op::Lsh => (low_bits.shl(by), self.low.shl(by)),
-            Op::Rsh => (low_bits.shr(by), self.low.shr(by)),
-            _ => (low_bits.sar(by), self.low.sar(by)),
+        let (bits, mut low) = match shift {
+            Shift::Left => (low_bits.shl(by), self.low.shl(by)),
+            Shift::Right => (low_bits.shr(by), self.low.shr(by)),
+            Shift::Signed => (low_bits.sar(by), self.low.sar(by)),
         };
         low.meet(&Range::of_bits(bits));
         Scalar { bits: Tnum::extended(bits), wide: Range::FULL, low }

@@ -108,7 +108,7 @@ fn outcome<const W: u32>(cond: Cond, a: &Side<W>, b: &Side<W>) -> Option<bool> {
     match cond {
         Cond::Equal => match (a.bits.constant(), b.bits.constant()) {
             (Some(a), Some(b)) => Some(a == b),
-            _ => a.is_apart(b).then_some(false),
+            (Some(_), None) | (None, _) => a.is_apart(b).then_some(false),
         },
         Cond::NotEqual => outcome(Cond::Equal, a, b).map(|equal| !equal),
         Cond::AnyBit => {
@@ -241,7 +241,8 @@ impl<const N: u32, const H: u32> Scalar<N, H> {
         let equality = match cond {
             Cond::Equal => Some(false),
             Cond::NotEqual => Some(true),
-            _ => None,
+            Cond::AnyBit | Cond::NoBit | Cond::Less | Cond::LessOrEqual | Cond::Greater | Cond::GreaterOrEqual => None,
+            Cond::SLess | Cond::SLessOrEqual | Cond::SGreater | Cond::SGreaterOrEqual => None,
         };
         known.or_else(|| equality.filter(|_| self.low.is_apart(&other.low)))
     }

@@ -10,7 +10,7 @@ mod resize;
 mod scalar;
 mod tnum;
 
-pub use alu::Op;
+pub use alu::{Bitwise, Op, Shift};
 pub use branch::Cond;
 pub(crate) use display::{log_signed, log_unsigned};
 pub use range::Range;

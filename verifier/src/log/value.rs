@@ -2,7 +2,7 @@
 
 use crate::domain::{log_signed as signed, log_unsigned as unsigned};
 use crate::setting::Setting;
-use crate::state::{ADD_CONST, Byte, DynptrKind, Flags, Frame, IterState, Kind, MapRef, Reg, State, TypesOf};
+use crate::state::{ADD_CONST, Byte, Flags, Frame, IterState, Kind, MapRef, Reg, State, TypesOf};
 
 /// Longest name of a map that the kernel keeps.
 const MAP_NAME: usize = 15;
@@ -18,45 +18,23 @@ pub(super) fn register(reg: &Reg, frame: usize, setting: &Setting<'_>) -> String
         };
     }
     let mut text = reg.type_name();
-    match reg.kind {
-        Kind::Arena => return text,
-        Kind::Stack { frame: of } => {
-            if usize::from(of) != frame {
-                text += &format!("[{of}]");
-            }
-            if let Some(value) = constant {
-                return text + &signed((value as i64).wrapping_add(i64::from(reg.off)));
-            }
+    if reg.kind == Kind::Arena {
+        return text;
+    }
+    if let Kind::Stack { frame: of } = reg.kind {
+        if usize::from(of) != frame {
+            text += &format!("[{of}]");
         }
-        Kind::Btf { types, id } => {
-            let types = match types {
-                TypesOf::Kernel => setting.vmlinux(),
-                TypesOf::Program => setting.program.btf.as_deref(),
-            };
-            text += types.map_or("", |btf| btf.name(id));
+        if let Some(value) = constant {
+            return text + &signed((value as i64).wrapping_add(i64::from(reg.off)));
         }
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::Ctx
-        | Kind::MapPtr { .. }
-        | Kind::MapValue { .. }
-        | Kind::MapKey { .. }
-        | Kind::Packet { .. }
-        | Kind::PacketMeta { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::Socket
-        | Kind::SockCommon
-        | Kind::TcpSock
-        | Kind::XdpSock
-        | Kind::TracepointBuffer
-        | Kind::Mem { .. }
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::ConstDynptr { .. }
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => {}
+    }
+    if let Kind::Btf { types, id } = reg.kind {
+        let types = match types {
+            TypesOf::Kernel => setting.vmlinux(),
+            TypesOf::Program => setting.program.btf.as_deref(),
+        };
+        text += types.map_or("", |btf| btf.name(id));
     }
     format!("{text}({})", attributes(reg, setting).join(","))
 }
@@ -80,31 +58,12 @@ fn attributes(reg: &Reg, setting: &Setting<'_>) -> Vec<String> {
     if !reg.is_scalar() && reg.off != 0 {
         parts.push(format!("off={}", signed(i64::from(reg.off))));
     }
-    match reg.kind {
-        Kind::Packet { range } | Kind::PacketMeta { range } => parts.push(format!("r={}", unsigned(i64::from(range) as u64))),
-        Kind::Mem { size, .. } => parts.push(format!("sz={}", unsigned(u64::from(size)))),
-        Kind::ConstDynptr { of } => parts.push(format!("type={}", dynptr(of))),
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::Ctx
-        | Kind::MapPtr { .. }
-        | Kind::MapValue { .. }
-        | Kind::MapKey { .. }
-        | Kind::Stack { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::Socket
-        | Kind::SockCommon
-        | Kind::TcpSock
-        | Kind::XdpSock
-        | Kind::TracepointBuffer
-        | Kind::Btf { .. }
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::Arena
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => {}
+    parts.extend(reg.kind.packet_range().map(|range| format!("r={}", unsigned(i64::from(range) as u64))));
+    if let Kind::Mem { size, .. } = reg.kind {
+        parts.push(format!("sz={}", unsigned(u64::from(size))));
+    }
+    if let Kind::ConstDynptr { of } = reg.kind {
+        parts.push(format!("type={}", of.name()));
     }
     match reg.num.constant() {
         Some(0) => {}
@@ -127,17 +86,6 @@ fn map_of(map: MapRef, setting: &Setting<'_>) -> Vec<String> {
     parts.push(format!("ks={}", def.key_size));
     parts.push(format!("vs={}", def.value_size));
     parts
-}
-
-fn dynptr(of: DynptrKind) -> &'static str {
-    match of {
-        DynptrKind::Local => "local",
-        DynptrKind::Ringbuf => "ringbuf",
-        DynptrKind::Skb => "skb",
-        DynptrKind::Xdp => "xdp",
-        DynptrKind::SkbMeta => "skb_meta",
-        DynptrKind::File => "file",
-    }
 }
 
 /// Registers and slots of a frame, and what the program holds: those in the masks, or all.
@@ -187,7 +135,7 @@ fn slots(found: &Frame, frame: usize, masks: Option<(u16, u64)>, setting: &Setti
                 spi += 1;
                 let reg = &found.stack.slot(spi).reg;
                 let of = match reg.kind {
-                    Kind::DynptrSlot { of, .. } => dynptr(of),
+                    Kind::DynptrSlot { of, .. } => of.name(),
                     _ => "<invalid>", // no other value is in such a slot
                 };
                 let mut parts = Vec::new();

@@ -1,9 +1,11 @@
 //! The abstract state at one place of one path: frames with registers and stacks, and what the program holds.
 
+mod kinds;
 mod refs;
 mod reg;
 mod stack;
 
+pub(crate) use kinds::{Math, Reach};
 pub use refs::{LockOwner, Ref, RefKind, Refs};
 pub use reg::{ADD_CONST, ADD_CONST_LOW, ADD_CONST_WHOLE, DynptrKind, Flags, IrqClass, IterState, Kind, MapRef, Reg, TypesOf};
 pub use stack::{Byte, Slot, Stack, byte_of, slot_of};

@@ -374,28 +374,7 @@ impl Reg {
 
     /// Whether a spill keeps it as it is.
     pub const fn is_spillable(&self) -> bool {
-        match self.kind {
-            Kind::NotInit | Kind::Scalar | Kind::ConstDynptr { .. } | Kind::TracepointBuffer => false,
-            Kind::DynptrSlot { .. } | Kind::IterSlot { .. } | Kind::IrqSlot { .. } => false,
-            Kind::Ctx
-            | Kind::MapPtr { .. }
-            | Kind::MapValue { .. }
-            | Kind::MapKey { .. }
-            | Kind::Stack { .. }
-            | Kind::Packet { .. }
-            | Kind::PacketMeta { .. }
-            | Kind::PacketEnd
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock
-            | Kind::Btf { .. }
-            | Kind::Mem { .. }
-            | Kind::Buf
-            | Kind::Func { .. }
-            | Kind::Arena => true,
-        }
+        self.kind.row().spilled
     }
 
     /// What the kernel's messages call the value.
@@ -410,38 +389,12 @@ impl Reg {
             (Flags::RCU, "rcu_"),
         ];
         let mut name: String = prefix.iter().filter(|(flag, _)| f.has(*flag)).map(|(_, text)| *text).collect();
-        let (base, btf) = match self.kind {
-            Kind::NotInit => ("?", false),
-            Kind::Scalar => ("scalar", false),
-            Kind::Ctx => ("ctx", false),
-            Kind::MapPtr { .. } => ("map_ptr", false),
-            Kind::MapValue { .. } => ("map_value", false),
-            Kind::MapKey { .. } => ("map_key", false),
-            Kind::Stack { .. } => ("fp", false),
-            Kind::Packet { .. } => ("pkt", false),
-            Kind::PacketMeta { .. } => ("pkt_meta", false),
-            Kind::PacketEnd => ("pkt_end", false),
-            Kind::FlowKeys => ("flow_keys", false),
-            Kind::Socket => ("sock", false),
-            Kind::SockCommon => ("sock_common", false),
-            Kind::TcpSock => ("tcp_sock", false),
-            Kind::XdpSock => ("xdp_sock", false),
-            Kind::TracepointBuffer => ("tp_buffer", false),
-            Kind::Btf { .. } => ("ptr_", true),
-            Kind::Mem { .. } => ("mem", false),
-            Kind::Buf => ("buf", false),
-            Kind::Func { .. } => ("func", false),
-            Kind::Arena => ("arena", false),
-            Kind::ConstDynptr { .. } => ("dynptr_ptr", false),
-            Kind::DynptrSlot { .. } => ("dynptr", false),
-            Kind::IterSlot { .. } | Kind::IrqSlot { .. } => ("fp", false),
-        };
         if f.has(Flags::TRUSTED) {
             name.push_str("trusted_");
         }
-        name.push_str(base);
+        name.push_str(self.kind.row().name);
         if f.has(Flags::MAYBE_NULL) {
-            name.push_str(if btf { "or_null_" } else { "_or_null" });
+            name.push_str(if matches!(self.kind, Kind::Btf { .. }) { "or_null_" } else { "_or_null" });
         }
         name
     }

@@ -2,7 +2,7 @@
 
 use skep_isa::{AluOp, ByteOrder, Operand, Reg as Name, Size, Width};
 
-use crate::domain::{Op, Scalar64};
+use crate::domain::{Bitwise, Op, Scalar64, Shift};
 use crate::explore::Walk;
 use crate::fault::Fault;
 use crate::state::{ADD_CONST, ADD_CONST_LOW, ADD_CONST_WHOLE, Kind, Reg};
@@ -14,12 +14,12 @@ const fn op(op: AluOp) -> Option<Op> {
         AluOp::Add => Some(Op::Add),
         AluOp::Sub => Some(Op::Sub),
         AluOp::Mul => Some(Op::Mul),
-        AluOp::And => Some(Op::And),
-        AluOp::Or => Some(Op::Or),
-        AluOp::Xor => Some(Op::Xor),
-        AluOp::Lsh => Some(Op::Lsh),
-        AluOp::Rsh => Some(Op::Rsh),
-        AluOp::Arsh => Some(Op::Arsh),
+        AluOp::And => Some(Op::Bits(Bitwise::And)),
+        AluOp::Or => Some(Op::Bits(Bitwise::Or)),
+        AluOp::Xor => Some(Op::Bits(Bitwise::Xor)),
+        AluOp::Lsh => Some(Op::Shift(Shift::Left)),
+        AluOp::Rsh => Some(Op::Shift(Shift::Right)),
+        AluOp::Arsh => Some(Op::Shift(Shift::Signed)),
         AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => None,
     }
 }

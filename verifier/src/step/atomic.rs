@@ -54,34 +54,7 @@ impl Walk<'_> {
 
     /// Atomic operations reach plain memory only.
     fn check_atomic_kind(&self, reg: &Reg, base: Name, way: &'static str) -> Result<(), Fault> {
-        let refused = match reg.kind {
-            Kind::Ctx
-            | Kind::Packet { .. }
-            | Kind::PacketMeta { .. }
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => true,
-            Kind::NotInit
-            | Kind::Scalar
-            | Kind::MapPtr { .. }
-            | Kind::MapValue { .. }
-            | Kind::MapKey { .. }
-            | Kind::Stack { .. }
-            | Kind::PacketEnd
-            | Kind::TracepointBuffer
-            | Kind::Btf { .. }
-            | Kind::Mem { .. }
-            | Kind::Buf
-            | Kind::Func { .. }
-            | Kind::Arena
-            | Kind::ConstDynptr { .. }
-            | Kind::DynptrSlot { .. }
-            | Kind::IterSlot { .. }
-            | Kind::IrqSlot { .. } => false,
-        };
-        if refused {
+        if !reg.kind.row().atomic {
             return Err(Mem::Atomic { way, reg: base.number(), kind: reg.type_name() }.into());
         }
         Ok(())

@@ -226,28 +226,9 @@ fn is_not_null(reg: &Reg) -> bool {
         return false;
     }
     match reg.kind {
-        Kind::Socket | Kind::TcpSock | Kind::MapValue { .. } | Kind::MapKey { .. } | Kind::SockCommon | Kind::MapPtr { .. } => {
-            true
-        }
         Kind::Btf { .. } => is_trusted(reg),
         Kind::Mem { .. } => !reg.flags.has(Flags::UNTRUSTED),
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::Ctx
-        | Kind::Stack { .. }
-        | Kind::Packet { .. }
-        | Kind::PacketMeta { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::XdpSock
-        | Kind::TracepointBuffer
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::Arena
-        | Kind::ConstDynptr { .. }
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => false,
+        of => of.row().not_null,
     }
 }
 

@@ -6,7 +6,7 @@ use skep_linux::limits::{MAX_STACK, MAX_VAR_OFF};
 use crate::domain::{Range, Scalar64, Tnum};
 use crate::explore::Walk;
 use crate::fault::Fault;
-use crate::state::{Flags, Kind, Reg};
+use crate::state::{Flags, Kind, Math, Reg};
 use crate::why;
 
 use super::alu::symbol;
@@ -152,32 +152,11 @@ impl Walk<'_> {
 
 /// Whether anything may be added to the pointer, or this.
 fn allows_math(pointer: &Reg, known: Option<u64>, op: AluOp) -> bool {
-    match pointer.kind {
-        Kind::Ctx
-        | Kind::MapValue { .. }
-        | Kind::MapKey { .. }
-        | Kind::Stack { .. }
-        | Kind::PacketMeta { .. }
-        | Kind::Packet { .. }
-        | Kind::TracepointBuffer
-        | Kind::Btf { .. }
-        | Kind::Mem { .. }
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::ConstDynptr { .. } => true,
-        Kind::FlowKeys if known.is_some() => true,
-        Kind::FlowKeys | Kind::MapPtr { .. } => known == Some(0) && op == AluOp::Add,
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::PacketEnd
-        | Kind::Socket
-        | Kind::SockCommon
-        | Kind::TcpSock
-        | Kind::XdpSock
-        | Kind::Arena
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => false,
+    match pointer.kind.row().math {
+        Math::Anything => true,
+        Math::Known if known.is_some() => true,
+        Math::Known | Math::Zero => known == Some(0) && op == AluOp::Add,
+        Math::Nothing => false,
     }
 }
 

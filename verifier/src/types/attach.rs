@@ -94,10 +94,8 @@ fn operation<'a>(setting: &Setting<'a>) -> Result<Attach<'a>, Fault> {
     }
     let btf = vmlinux(setting)?;
     let id = setting.program.attach_btf_id.filter(|id| *id != 0).ok_or(Types::Silent)?;
-    let (name, members) = match btf.get(TypeId(id)) {
-        Some(Type::Struct(s)) => (s.name(), s),
-        _ => return Err(Types::NoStructOps(id).into()),
-    };
+    let Some(Type::Struct(members)) = btf.get(TypeId(id)) else { return Err(Types::NoStructOps(id).into()) };
+    let name = members.name();
     let Some(row) = skep_linux::struct_ops(name) else {
         // The kernel wraps the structs that programs implement.
         let wrapped = btf.find(&format!("bpf_struct_ops_{name}"), Kind::Struct).is_some();
@@ -106,11 +104,7 @@ fn operation<'a>(setting: &Setting<'a>) -> Result<Attach<'a>, Fault> {
     };
     let index = attach_number(setting);
     let Some(member) = members.member(index) else { return Err(Types::NoMemberIndex { index, of: name.into() }.into()) };
-    let proto = match btf.get(btf.resolve(member.ty)) {
-        Some(Type::Ptr(pointer)) => btf.get(btf.resolve(pointer.to)),
-        _ => None,
-    };
-    let Some(Type::FuncProto(proto)) = proto else {
+    let Some(proto) = proto_behind(btf, btf.resolve(member.ty), |to| btf.resolve(to)) else {
         return Err(Types::NotOperation { member: member.name.into(), index, of: name.into() }.into());
     };
     if !row.supports(member.name) || setting.sleepable() && !row.may_sleep(member.name) {
@@ -146,29 +140,26 @@ fn tracepoint<'a>(btf: &'a Btf, id: u32, ty: &Type<'a>) -> Result<Attach<'a>, Fa
     let Some(name) = typedef.name.strip_prefix("btf_trace_") else {
         return Err(Types::WrongTarget { id, name: typedef.name.into() }.into());
     };
-    let proto = match btf.get(typedef.to) {
-        Some(Type::Ptr(pointer)) => btf.get(pointer.to),
-        _ => None,
-    };
-    let Some(Type::FuncProto(proto)) = proto else { return Err(Types::Silent.into()) };
+    let Some(proto) = proto_behind(btf, typedef.to, |to| to) else { return Err(Types::Silent.into()) };
     // The type has no names of arguments, but functions of the kernel have them.
     let named = [format!("__bpf_trace_{name}"), format!("__traceiter_{name}")];
-    let named = named.iter().find_map(|name| match btf.get(btf.find(name, Kind::Func)?) {
-        Some(Type::Func(func)) => match btf.get(func.proto) {
-            Some(Type::FuncProto(named)) => Some(named),
-            _ => None,
-        },
-        _ => None,
+    let named = named.iter().find_map(|name| {
+        let Some(Type::Func(func)) = btf.get(btf.find(name, Kind::Func)?) else { return None };
+        if let Some(Type::FuncProto(named)) = btf.get(func.proto) { Some(named) } else { None }
     });
     Ok(Attach { name, btf, proto, named: named.unwrap_or(proto), kind: AttachKind::Tracepoint })
 }
 
 fn function<'a>(btf: &'a Btf, id: u32, ty: &Type<'a>) -> Result<(Func<'a>, FuncProto<'a>), Fault> {
     let Type::Func(func) = ty else { return Err(Types::NotFunction(id).into()) };
-    match btf.get(func.proto) {
-        Some(Type::FuncProto(proto)) => Ok((*func, proto)),
-        _ => Err(Types::Silent.into()),
-    }
+    let Some(Type::FuncProto(proto)) = btf.get(func.proto) else { return Err(Types::Silent.into()) };
+    Ok((*func, proto))
+}
+
+/// The function that a pointer is to.
+fn proto_behind<'a>(btf: &'a Btf, pointer: TypeId, to: impl Fn(TypeId) -> TypeId) -> Option<FuncProto<'a>> {
+    let Some(Type::Ptr(pointer)) = btf.get(pointer) else { return None };
+    if let Some(Type::FuncProto(proto)) = btf.get(to(pointer.to)) { Some(proto) } else { None }
 }
 
 fn traced_function<'a>(setting: &Setting<'a>, btf: &'a Btf, id: u32, ty: &Type<'a>) -> Result<Attach<'a>, Fault> {

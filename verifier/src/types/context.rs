@@ -153,10 +153,11 @@ fn returned(setting: &Setting<'_>, attach: &Attach<'_>, index: u32) -> Result<Ty
     let ret = attach.proto.ret();
     match setting.attach {
         AttachType::LsmMac | AttachType::LsmCgroup | AttachType::TraceFexit => Ok(ret),
-        AttachType::ModifyReturn => match attach.btf.get(attach.btf.resolve(ret)) {
-            Some(Type::Int(int)) if int.size <= 8 => Ok(ret),
-            _ => Err(Types::ModifiedReturn(kind_name(attach.btf, attach.btf.resolve(ret)))),
-        },
+        AttachType::ModifyReturn => {
+            let behind = attach.btf.resolve(ret);
+            let fits = matches!(attach.btf.get(behind), Some(Type::Int(int)) if int.size <= 8);
+            if fits { Ok(ret) } else { Err(Types::ModifiedReturn(kind_name(attach.btf, behind))) }
+        }
         _ => Err(Types::NoArg { func: attach.name.to_owned(), number: index + 1 }),
     }
 }
@@ -172,10 +173,8 @@ fn pointer(
     let done = |arg| Ok(Loaded { arg, index, note: None });
     let Some(Type::Ptr(behind)) = btf.get(ty) else { return done(Arg::Scalar) };
     let target = btf.resolve(behind.to);
-    let known = match &attach.kind {
-        AttachKind::Iterator(row) => row.args.iter().find(|(number, _)| u32::from(*number) == index).map(|(_, arg)| *arg),
-        _ => None,
-    };
+    let args = if let AttachKind::Iterator(row) = &attach.kind { row.args } else { &[] };
+    let known = args.iter().find(|(number, _)| u32::from(*number) == index).map(|(_, arg)| *arg);
     match known {
         Some(IterArg::Key) => return done(Arg::Buffer(Flags::MAYBE_NULL.with(Flags::RDONLY))),
         Some(IterArg::Value) => return done(Arg::Buffer(Flags::MAYBE_NULL)),

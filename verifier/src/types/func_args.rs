@@ -193,7 +193,7 @@ impl Function<'_> {
             Ok(size) if btf.kind(target) != Kind::Var && btf.kind(target) != Kind::Datasec => {
                 Ok(Some(FuncArg::Memory { size, nullable: !tags.nonnull }))
             }
-            _ => {
+            Ok(_) | Err(_) => {
                 let (kind, name) = (kind_name(btf, target), btf.name(target).to_owned());
                 Err(Types::ArgSizeUnknown { number, kind, name, error: -22 }.into())
             }
@@ -265,21 +265,15 @@ impl Function<'_> {
 
 /// Integers of a whole number of bytes, and enums.
 fn is_primitive(btf: &Btf, id: TypeId) -> bool {
-    match btf.get(id) {
-        Some(Type::Int(int)) => matches!(int.bits, 8 | 16 | 32 | 64 | 128) && int.bit_offset == 0,
-        Some(Type::Enum(_)) => true,
-        _ => false,
-    }
+    let Some(Type::Int(int)) = btf.get(id) else { return btf.kind(id) == Kind::Enum };
+    matches!(int.bits, 8 | 16 | 32 | 64 | 128) && int.bit_offset == 0
 }
 
 fn is_dynptr(btf: &Btf, to: TypeId) -> bool {
     let target = btf.resolve(to);
-    let named = match btf.get(target) {
-        Some(Type::Struct(_) | Type::Union(_)) => true,
-        Some(Type::Fwd(fwd)) => !fwd.union,
-        _ => false,
-    };
-    named && btf.name(target) == "bpf_dynptr"
+    let composite = matches!(btf.get(target), Some(Type::Struct(_) | Type::Union(_)));
+    let declared = matches!(btf.get(target), Some(Type::Fwd(fwd)) if !fwd.union);
+    (composite || declared) && btf.name(target) == "bpf_dynptr"
 }
 
 /// The type of the context of programs of a type: what a table in the kernel's types says.

@@ -152,10 +152,11 @@ impl Walk {
         let last = within.member_count().checked_sub(1);
         let Some((last, member)) = last.and_then(|last| Some((last, within.member(last)?))) else { return Err(beyond.into()) };
         let start = i64::from(within.field_bits(last).0 / 8);
-        let element = match btf.get(btf.resolve(member.ty)) {
-            Some(Type::Array(Array { count: 0, element, .. })) if self.offset >= start => btf.resolve(element),
-            _ => return Err(beyond.into()),
+        let Some(Type::Array(Array { count: 0, element, .. })) = btf.get(btf.resolve(member.ty)).filter(|_| self.offset >= start)
+        else {
+            return Err(beyond.into());
         };
+        let element = btf.resolve(element);
         match btf.get(element) {
             Some(Type::Int(_)) => Ok(Step::Done(Found::Scalar)),
             Some(Type::Struct(s) | Type::Union(s)) if s.size() == 0 => {
@@ -299,8 +300,8 @@ fn is_listed(btf: &Btf, from: TypeId, found: &Pointer<'_>, trust: Trust) -> bool
     let Some(Type::Struct(list) | Type::Union(list)) = btf.find(&list, btf.kind(from)).and_then(|id| btf.get(id)) else {
         return false;
     };
-    list.members().any(|member| match btf.get(member.ty) {
-        Some(Type::Ptr(pointer)) => member.name == found.field && btf.resolve(pointer.to) == found.to,
-        _ => false,
+    list.members().any(|member| {
+        member.name == found.field
+            && matches!(btf.get(member.ty), Some(Type::Ptr(pointer)) if btf.resolve(pointer.to) == found.to)
     })
 }

@@ -240,27 +240,11 @@ impl<'w> Walk<'w> {
                 call.map = Some((map, uid));
                 true
             }
-            Kind::MapValue { .. } | Kind::MapKey { .. } | Kind::Btf { .. } => true,
             Kind::Mem { size, .. } => size != 0,
             Kind::Packet { range } | Kind::PacketMeta { range } => range != 0,
             Kind::Stack { frame } => frame != 0,
             Kind::Func { subprog } => subprog != 0,
-            Kind::NotInit
-            | Kind::Scalar
-            | Kind::Ctx
-            | Kind::PacketEnd
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock
-            | Kind::TracepointBuffer
-            | Kind::Buf
-            | Kind::Arena
-            | Kind::ConstDynptr { .. }
-            | Kind::DynptrSlot { .. }
-            | Kind::IterSlot { .. }
-            | Kind::IrqSlot { .. } => false,
+            of => of.row().beside,
         };
         if points { Ok(()) } else { Err(Kfunc::NotMap(name.number()).into()) }
     }
@@ -286,34 +270,7 @@ impl<'w> Walk<'w> {
             return self.check_fixed_offset(reg, name, false);
         }
         let flags = reg.flags;
-        let free = match reg.kind {
-            Kind::Stack { .. }
-            | Kind::Packet { .. }
-            | Kind::PacketMeta { .. }
-            | Kind::MapKey { .. }
-            | Kind::MapValue { .. }
-            | Kind::Arena
-            | Kind::Scalar => flags == Flags::NONE,
-            Kind::Mem { .. } => [Flags::NONE, Flags::RDONLY, Flags::RINGBUF].contains(&flags),
-            Kind::Buf => [Flags::NONE, Flags::RDONLY].contains(&flags),
-            Kind::NotInit
-            | Kind::Ctx
-            | Kind::MapPtr { .. }
-            | Kind::PacketEnd
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock
-            | Kind::TracepointBuffer
-            | Kind::Btf { .. }
-            | Kind::Func { .. }
-            | Kind::ConstDynptr { .. }
-            | Kind::DynptrSlot { .. }
-            | Kind::IterSlot { .. }
-            | Kind::IrqSlot { .. } => false,
-        };
-        if free {
+        if reg.kind.row().given.contains(&flags) {
             return Ok(());
         }
         const FIXED: [Flags; 6] = [

@@ -14,7 +14,7 @@ use crate::domain::Tnum;
 use crate::explore::Walk;
 use crate::facts;
 use crate::fault::Fault;
-use crate::state::{Flags, Kind, Reg};
+use crate::state::{Flags, Kind, Reach, Reg};
 use crate::why::{self, Mem};
 
 use super::Next;
@@ -111,45 +111,33 @@ impl Walk<'_> {
     pub(super) fn access(&mut self, access: &Access) -> Result<(), Fault> {
         let reg = *self.state.reg(access.base);
         self.check_alignment(access, &reg)?;
-        let plain = reg.flags == Flags::NONE;
+        let reached = match reg.kind.row().reach {
+            Reach::Never => false,
+            Reach::Plain => reg.flags == Flags::NONE,
+            Reach::NotNull => !reg.maybe_null(),
+            Reach::Any => true,
+        };
+        let refused = || Mem::Kind { reg: access.base.number(), kind: reg.type_name() };
+        if !reached {
+            return Err(refused().into());
+        }
         match reg.kind {
-            Kind::Stack { .. } if plain => self.access_stack(access, &reg)?,
-            Kind::Arena if plain => self.loaded(access, Reg::UNKNOWN),
-            Kind::Ctx if plain => self.access_context(access, &reg)?,
-            Kind::MapValue { map, .. } if plain => self.access_map_value(access, &reg, map)?,
-            Kind::MapKey { map, .. } if plain => self.access_map_key(access, &reg, map)?,
+            Kind::Stack { .. } => self.access_stack(access, &reg)?,
+            Kind::Arena => self.loaded(access, Reg::UNKNOWN),
+            Kind::Ctx => self.access_context(access, &reg)?,
+            Kind::MapValue { map, .. } => self.access_map_value(access, &reg, map)?,
+            Kind::MapKey { map, .. } => self.access_map_key(access, &reg, map)?,
             Kind::Mem { size, .. } => self.access_memory(access, &reg, size)?,
             Kind::Buf => self.access_buffer(access, &reg)?,
-            Kind::Packet { .. } | Kind::PacketMeta { .. } if plain => self.access_packet(access, &reg)?,
-            Kind::FlowKeys if plain => self.access_flow_keys(access, &reg)?,
-            Kind::TracepointBuffer if plain => self.access_tracepoint_buffer(access, &reg)?,
-            Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock if plain => self.access_socket(access, &reg)?,
-            Kind::Btf { types, id } if !reg.maybe_null() => self.access_object(access, &reg, types, id)?,
-            Kind::MapPtr { map, .. } if plain => self.access_map(access, &reg, map)?,
-            Kind::Stack { .. }
-            | Kind::Arena
-            | Kind::Ctx
-            | Kind::MapValue { .. }
-            | Kind::MapKey { .. }
-            | Kind::Packet { .. }
-            | Kind::PacketMeta { .. }
-            | Kind::FlowKeys
-            | Kind::TracepointBuffer
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock
-            | Kind::Btf { .. }
-            | Kind::MapPtr { .. }
-            | Kind::NotInit
-            | Kind::Scalar
-            | Kind::PacketEnd
-            | Kind::Func { .. }
-            | Kind::ConstDynptr { .. }
-            | Kind::DynptrSlot { .. }
-            | Kind::IterSlot { .. }
-            | Kind::IrqSlot { .. } => {
-                return Err(Mem::Kind { reg: access.base.number(), kind: reg.type_name() }.into());
+            Kind::Packet { .. } | Kind::PacketMeta { .. } => self.access_packet(access, &reg)?,
+            Kind::FlowKeys => self.access_flow_keys(access, &reg)?,
+            Kind::TracepointBuffer => self.access_tracepoint_buffer(access, &reg)?,
+            Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock => self.access_socket(access, &reg)?,
+            Kind::Btf { types, id } => self.access_object(access, &reg, types, id)?,
+            Kind::MapPtr { map, .. } => self.access_map(access, &reg, map)?,
+            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func { .. } => return Err(refused().into()),
+            Kind::ConstDynptr { .. } | Kind::DynptrSlot { .. } | Kind::IterSlot { .. } | Kind::IrqSlot { .. } => {
+                return Err(refused().into());
             }
         }
         self.cut_loaded(access);
@@ -178,34 +166,14 @@ impl Walk<'_> {
     /// The access is aligned, where it must be.
     pub(super) fn check_alignment(&self, access: &Access, reg: &Reg) -> Result<(), Fault> {
         let strict = access.strict || self.setting.strict_alignment();
-        let desc = match reg.kind {
-            Kind::Packet { .. } | Kind::PacketMeta { .. } => return self.check_packet_alignment(access, reg, strict),
-            Kind::FlowKeys => "flow keys ",
-            Kind::MapKey { .. } => "key ",
-            Kind::MapValue { .. } => "value ",
-            Kind::Ctx => "context ",
-            Kind::Stack { .. } => "stack ",
-            Kind::Socket => "sock ",
-            Kind::SockCommon => "sock_common ",
-            Kind::TcpSock => "tcp_sock ",
-            Kind::XdpSock => "xdp_sock ",
-            Kind::Arena => return Ok(()),
-            Kind::NotInit
-            | Kind::Scalar
-            | Kind::MapPtr { .. }
-            | Kind::PacketEnd
-            | Kind::TracepointBuffer
-            | Kind::Btf { .. }
-            | Kind::Mem { .. }
-            | Kind::Buf
-            | Kind::Func { .. }
-            | Kind::ConstDynptr { .. }
-            | Kind::DynptrSlot { .. }
-            | Kind::IterSlot { .. }
-            | Kind::IrqSlot { .. } => "",
-        };
+        if reg.is_packet() {
+            return self.check_packet_alignment(access, reg, strict);
+        }
+        if reg.kind == Kind::Arena {
+            return Ok(());
+        }
         // Only pointers of the plain kind have a name in the message.
-        let desc = if reg.flags == Flags::NONE { desc } else { "" };
+        let desc = if reg.flags == Flags::NONE { reg.kind.row().aligned } else { "" };
         let on_stack = matches!(reg.kind, Kind::Stack { .. });
         let bytes = access.bytes();
         if !(strict || on_stack) || bytes == 1 {
@@ -249,7 +217,7 @@ impl Walk<'_> {
             return Ok(());
         };
         let same = std::mem::discriminant(&before.0) == std::mem::discriminant(&through.0) && before.1 == through.1;
-        if same || !(needs_own_access(before.0) || needs_own_access(through.0)) {
+        if same || !(before.0.row().rewritten || through.0.row().rewritten) {
             return Ok(());
         }
         let guarded = |kind: Kind| matches!(kind, Kind::Mem { .. } | Kind::Btf { .. });
@@ -314,29 +282,4 @@ impl Walk<'_> {
 /// All numbers with these bits are multiples of `bytes`.
 fn is_aligned(bits: Tnum<64>, bytes: i32) -> bool {
     (bits.value() | bits.mask()) & (bytes as u64 - 1) == 0
-}
-
-/// The kernel rewrites accesses through such a pointer in a way of their own.
-const fn needs_own_access(kind: Kind) -> bool {
-    match kind {
-        Kind::Ctx | Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock | Kind::Btf { .. } | Kind::Arena => true,
-        Kind::NotInit
-        | Kind::Scalar
-        | Kind::MapPtr { .. }
-        | Kind::MapValue { .. }
-        | Kind::MapKey { .. }
-        | Kind::Stack { .. }
-        | Kind::Packet { .. }
-        | Kind::PacketMeta { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::TracepointBuffer
-        | Kind::Mem { .. }
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::ConstDynptr { .. }
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => false,
-    }
 }

@@ -8,29 +8,7 @@ pub(super) fn describe(reg: &Reg, program: &Program, target: &Target) -> String 
     match reg.kind {
         Kind::NotInit => "nothing: it was not written".to_owned(),
         Kind::Scalar => number(reg),
-        Kind::Ctx
-        | Kind::MapPtr { .. }
-        | Kind::MapValue { .. }
-        | Kind::MapKey { .. }
-        | Kind::Stack { .. }
-        | Kind::Packet { .. }
-        | Kind::PacketMeta { .. }
-        | Kind::PacketEnd
-        | Kind::FlowKeys
-        | Kind::Socket
-        | Kind::SockCommon
-        | Kind::TcpSock
-        | Kind::XdpSock
-        | Kind::TracepointBuffer
-        | Kind::Btf { .. }
-        | Kind::Mem { .. }
-        | Kind::Buf
-        | Kind::Func { .. }
-        | Kind::Arena
-        | Kind::ConstDynptr { .. }
-        | Kind::DynptrSlot { .. }
-        | Kind::IterSlot { .. }
-        | Kind::IrqSlot { .. } => pointer(reg, program, target),
+        _pointer => pointer(reg, program, target),
     }
 }
 
