@@ -125,12 +125,12 @@
 //! # }
 //! ```
 //!
-//! Compiled, they run as machine code:
+//! Compiled, they run as machine code, on x86-64 and aarch64:
 //!
 //! ```
 //! # use skep::{Arch, Input, Instance, Object, Options, Release, Target, verifier};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # if !cfg!(target_arch = "x86_64") { return Ok(()) }
+//! # if !Instance::can_compile() { return Ok(()) }
 //! let object = Object::open("../conformance/programs/firewall.bpf.o", &Options::default())?;
 //! let target = Target::new(Release::new(6, 18), Arch::X86_64);
 //! let mut instance = Instance::builder(target).object(&object)?.verify(verifier::Options::default()).build()?;

@@ -40,7 +40,9 @@ impl Native {
         let callees = callees.iter().map(|callee| calls.iter().position(|known| known == callee));
         let callees = callees.collect::<Option<Vec<usize>>>();
         let callees = callees.ok_or_else(|| io::Error::other("compiled code calls what the program does not"))?;
-        Ok(Native { code: pages.make_exec()?, entry: entry as usize, functions, callees, first_slot, slots })
+        let code = pages.make_exec()?;
+        show_to_fetch(&code);
+        Ok(Native { code, entry: entry as usize, functions, callees, first_slot, slots })
     }
 
     /// How many functions it has.
@@ -56,6 +58,26 @@ impl Native {
     /// Whether a slot, as code tells it, is one of its own.
     pub(crate) fn has(&self, place: u32) -> bool {
         (place.wrapping_sub(self.first_slot) as usize) < self.slots.len()
+    }
+}
+
+/// Lets the processor fetch what was written. Only some have caches for instructions that do not see stores.
+#[cfg(not(target_arch = "aarch64"))]
+fn show_to_fetch(_: &[u8]) {}
+
+/// Lets the processor fetch what was written: its caches for instructions do not see stores.
+#[cfg(target_arch = "aarch64")]
+fn show_to_fetch(code: &[u8]) {
+    use std::arch::asm;
+    /// The shortest line that a cache may have.
+    const LINE: usize = 16;
+    let lines = || (0..code.len().div_ceil(LINE)).map(|line| code.as_ptr().wrapping_add(line * LINE));
+    // SAFETY: the addresses lie in the mapping, whose length is rounded up to pages; cleaning and invalidating lines changes no memory.
+    unsafe {
+        lines().for_each(|line| asm!("dc cvau, {}", in(reg) line, options(nostack, preserves_flags)));
+        asm!("dsb ish", options(nostack, preserves_flags));
+        lines().for_each(|line| asm!("ic ivau, {}", in(reg) line, options(nostack, preserves_flags)));
+        asm!("dsb ish", "isb", options(nostack, preserves_flags));
     }
 }
 

@@ -38,6 +38,11 @@ pub enum CompileError {
 }
 
 impl Instance {
+    /// Whether machine code is made for this machine.
+    pub fn can_compile() -> bool {
+        skep_jit::Arch::host().is_some()
+    }
+
     /// Compiles all programs. Runs are then runs of machine code, but for those that somebody watches, and count no instructions: the budget
     /// does not end them, and need not, since verified programs end.
     ///
