@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use skep_isa::{Callee, Wide};
+use skep_isa::Callee;
 use skep_program::{Program, Verified};
 
 use crate::lower::Unit;
-use crate::{Arch, Error, Options, a64, emit, x64};
+use crate::{Arch, Error, Links, Options, a64, emit, x64};
 
 /// Machine code, good at any address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +26,11 @@ pub struct Code {
 
 /// Compiles a program.
 ///
-/// `links` gives the value of a wide load that is no constant: the address of a map's handle, of a value, of a function, of a kernel
-/// variable.
+/// `links` may be a function that gives the values of wide loads, or more than that: see [`Links`].
 ///
 /// # Errors
 /// [`Error`], which no program that the verifier accepted should give but for size and for instructions that are not compiled.
-pub fn compile(program: &Verified<Program>, options: &Options, links: &mut dyn FnMut(usize, Wide) -> u64) -> Result<Code, Error> {
+pub fn compile(program: &Verified<Program>, options: &Options, links: &mut dyn Links) -> Result<Code, Error> {
     let unit = Unit::new(program.program(), program.facts())?;
     match options.arch {
         Arch::X86_64 => emit::compile::<x64::Asm>(&unit, options, links),

@@ -6,7 +6,7 @@ use skep_isa::{AluOp, AtomicOp, ByteOrder, Callee, Cond, Insn, Operand, Reg, Siz
 
 use crate::layout::{Jump, Label, Layout};
 use crate::lower::{From, Function, Fused, Unit};
-use crate::{Code, Error, Features, Options};
+use crate::{Code, Error, Features, Inline, Links, Options};
 
 /// Writes the instructions of a machine.
 pub(crate) trait Assembler {
@@ -53,7 +53,7 @@ pub(crate) struct Emitter<'a, A: Assembler> {
     pub(crate) features: Features,
     /// See [`Options::first_slot`].
     first_slot: u32,
-    links: &'a mut dyn FnMut(usize, Wide) -> u64,
+    links: &'a mut dyn Links,
     callees: Vec<Callee>,
     callee_index: HashMap<Callee, u32>,
     thunks: BTreeMap<Thunk, Label>,
@@ -116,6 +116,8 @@ pub(crate) trait Machine {
     fn local(&mut self, function: Label);
     /// A helper or kernel function, by its index.
     fn outside(&mut self, slot: u32, callee: u32);
+    /// See [`Inline::Element`].
+    fn element(&mut self, first: u64, stride: u32, count: u32);
 }
 
 /// The label of a slot.
@@ -124,11 +126,7 @@ fn slot_label(slot: usize) -> Label {
 }
 
 /// Compiles for the machine that an assembler is of.
-pub(crate) fn compile<A: Assembler>(
-    unit: &Unit<'_>,
-    options: &Options,
-    links: &mut dyn FnMut(usize, Wide) -> u64,
-) -> Result<Code, Error>
+pub(crate) fn compile<A: Assembler>(unit: &Unit<'_>, options: &Options, links: &mut dyn Links) -> Result<Code, Error>
 where
     for<'a> Emitter<'a, A>: Machine,
 {
@@ -276,10 +274,14 @@ where
                 let index = index.ok_or(Error::Unsupported { slot, what: "a call into a function" })?;
                 self.local(Label((self.unit.code.len() + index) as u32));
             }
-            Insn::Call(callee @ (Callee::Helper(_) | Callee::Kfunc { .. })) => {
-                let index = self.callee(callee);
-                self.outside(known, index);
-            }
+            Insn::Call(callee @ (Callee::Helper(_) | Callee::Kfunc { .. })) => match self.links.inline(slot, callee) {
+                Some(Inline::Constant(value)) => self.constant(Reg::R0, value),
+                Some(Inline::Element { first, stride, count }) => self.element(first, stride, count),
+                None => {
+                    let index = self.callee(callee);
+                    self.outside(known, index);
+                }
+            },
             Insn::Call(Callee::Reg(_)) => return Err(Error::Unsupported { slot, what: "a call of the address in a register" }),
             Insn::JumpReg { .. } => return Err(Error::Unsupported { slot, what: "a jump to the address in a register" }),
             Insn::Exit => self.exit(),
@@ -321,7 +323,7 @@ where
             | Wide::BtfId { .. }
             | Wide::Func(_)
             | Wide::MapIndex(_)
-            | Wide::MapIndexValue { .. } => (self.links)(slot, value),
+            | Wide::MapIndexValue { .. } => self.links.value(slot, value),
         };
         self.constant(dst, value);
     }

@@ -129,6 +129,11 @@ pub trait Map: Any + Debug + Send + Sync {
         Err(Errno::ENOTSUPP)
     }
 
+    /// Where its values lie, if they lie in a row and programs find them by index.
+    fn cells(&self) -> Option<Cells> {
+        None
+    }
+
     // Programs
 
     /// `bpf_map_lookup_elem`.
@@ -287,4 +292,15 @@ pub trait Map: Any + Debug + Send + Sync {
     fn user_delete_batch(&self, keys: &[&[u8]], flags: u64) -> (u32, Option<Errno>) {
         sys::delete_batch(self.as_dyn(), keys, flags)
     }
+}
+
+/// Values in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cells {
+    /// Address of the first.
+    pub first: u64,
+    /// Bytes from one to the next.
+    pub stride: u64,
+    /// How many there are.
+    pub count: u32,
 }

@@ -10,7 +10,7 @@ use skep_program::MapDef;
 use crate::flags::*;
 use crate::sys::BatchOps;
 use crate::values::Values;
-use crate::{Base, Caller, CreateOptions, Found, Map, Slot, Visit};
+use crate::{Base, Caller, Cells, CreateOptions, Found, Map, Slot, Visit};
 
 /// The largest per-CPU value that the kernel gives, in bytes (`PCPU_MIN_UNIT_SIZE`).
 pub(crate) const PERCPU_VALUE_MAX: u32 = 32768;
@@ -123,6 +123,11 @@ impl Map for Array {
             return Err(Errno::ENOTSUPP);
         }
         Ok(self.values.slot(0, 0))
+    }
+
+    fn cells(&self) -> Option<Cells> {
+        let (first, stride) = (self.values.addr(0, 0), self.values.stride() as u64);
+        (!self.percpu).then_some(Cells { first, stride, count: self.base.def().max_entries })
     }
 
     fn lookup(&self, caller: Caller, key: &[u8]) -> Result<Option<Found>, Errno> {

@@ -39,7 +39,7 @@ mod table;
 mod user_ringbuf;
 mod values;
 
-pub use api::{Batch, Caller, Found, Map, Slot, Visit};
+pub use api::{Batch, Caller, Cells, Found, Map, Slot, Visit};
 pub use arena::Arena;
 pub use array::Array;
 pub use base::{Base, HandleLayout, OnFree};

@@ -244,6 +244,17 @@ impl Asm {
         wide!(self, width, msub d, n, m, a);
     }
 
+    /// `d = a + n * m`, of 64 bits.
+    pub(super) fn madd(&mut self, d: Gpr, n: Gpr, m: Gpr, a: Gpr) {
+        a64!(self, madd X(d), X(n), X(m), X(a));
+    }
+
+    /// `d = n` if the condition holds, else `m`; of 64 bits.
+    pub(super) fn select(&mut self, d: Gpr, n: Gpr, m: Gpr, cc: Cc) {
+        let registers = u32::from(m) << 16 | u32::from(n) << 5 | u32::from(d);
+        self.push_u32(0x9a80_0000 | (cc as u32) << 12 | registers);
+    }
+
     pub(super) fn mov(&mut self, width: Width, d: Gpr, n: Gpr) {
         self.op(Op::Or, width, d, ZERO, n);
     }

@@ -54,6 +54,19 @@ impl A64<'_> {
         self.asm.jump(Branch::Zero { width: Width::W32, reg: 1, zero: false }, otherwise);
     }
 
+    /// The address of a value of an array, by the index that `r2` points to.
+    pub(super) fn find_element(&mut self, first: u64, stride: u32, count: u32) {
+        let (r0, r2) = (0, 2);
+        let asm = &mut self.asm;
+        asm.mov_imm(ADDRESS, first);
+        asm.mov_imm(VALUE, stride.into());
+        asm.access(Access::Load, Size::W, r0, r2, 0);
+        asm.mov_imm(SLOT, count.into());
+        asm.compare(Width::W32, r0, SLOT);
+        asm.madd(ADDRESS, r0, VALUE, ADDRESS);
+        asm.select(r0, ADDRESS, ZERO, Cc::Below);
+    }
+
     pub(super) fn cast_out(&mut self, slot: u32, dst: Gpr, src: Gpr, to: u16) {
         self.asm.mov(Width::W64, ADDRESS, src);
         self.call_out(slot, Thunk::Cast(to));

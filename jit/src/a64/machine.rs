@@ -138,4 +138,8 @@ impl Machine for A64<'_> {
     fn outside(&mut self, slot: u32, callee: u32) {
         self.call_outside(slot, callee);
     }
+
+    fn element(&mut self, first: u64, stride: u32, count: u32) {
+        self.find_element(first, stride, count);
+    }
 }

@@ -45,6 +45,38 @@ impl X64<'_> {
         self.asm.jump(Branch::If(Cc::NotEqual), otherwise);
     }
 
+    /// The address of a value of an array, by the index that `r2` points to.
+    pub(super) fn find_element(&mut self, first: u64, stride: u32, count: u32) {
+        let asm = &mut self.asm;
+        asm.load(4, RAX, Mem::at(gpr(Reg::R2), 0));
+        let beyond = match i32::try_from(count) {
+            Ok(count) => {
+                asm.group1_imm(Group1::Cmp, Width::W32, RAX, count);
+                asm.forward(Some(Cc::AboveEqual))
+            }
+            Err(_) => {
+                asm.mov_imm(R11, count.into());
+                asm.group1(Group1::Cmp, Width::W32, RAX, R11);
+                asm.forward(Some(Cc::AboveEqual))
+            }
+        };
+        match i32::try_from(stride) {
+            Ok(1) => {}
+            Ok(stride) if stride.count_ones() == 1 => asm.shift_imm(Shift::Shl, Width::W64, RAX, stride.trailing_zeros() as u8),
+            Ok(stride) => asm.imul_imm(Width::W64, RAX, RAX, stride),
+            Err(_) => {
+                asm.mov_imm(R11, stride.into());
+                asm.imul(Width::W64, RAX, R11);
+            }
+        }
+        asm.mov_imm(R11, first);
+        asm.group1(Group1::Add, Width::W64, RAX, R11);
+        let done = asm.forward(None);
+        asm.land(beyond);
+        asm.mov_imm(RAX, 0);
+        asm.land(done);
+    }
+
     pub(super) fn cast_out(&mut self, slot: u32, dst: Gpr, src: Gpr, to: u16) {
         self.asm.mov(Width::W64, R11, src);
         self.call_out(slot, Thunk::Cast(to));

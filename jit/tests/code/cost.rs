@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use skep_isa::Wide;
 use skep_jit::{Arch, Features, Options, compile};
 use skep_linux::ProgType;
 use skep_program::Through;
@@ -23,7 +24,7 @@ fn cost_of_compiling() {
             let (mut best, mut bytes) = (Duration::MAX, 0);
             for _ in 0..(2_000_000 / len).clamp(3, 1000) {
                 let from = Instant::now();
-                let code = compile(&program, &options, &mut |_, _| 0).unwrap();
+                let code = compile(&program, &options, &mut |_: usize, _: Wide| 0).unwrap();
                 best = best.min(from.elapsed());
                 bytes = code.bytes.len();
             }

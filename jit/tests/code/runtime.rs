@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use skep_isa::{AluOp, Callee, Cond, Insn, Operand, Reg, Size, Wide, Width};
-use skep_jit::{Options, Ret, STRIDE, Status};
+use skep_jit::{Inline, Links, Options, Ret, STRIDE, Status, compile};
 use skep_linux::ProgType;
 use skep_program::{Fact, Facts, Through};
 
 use crate::model::{facts, raw};
 use crate::operations::variants;
-use crate::run::{Native, World, build, build_for};
+use crate::run::{Native, World, build, build_for, vouched};
 
 fn mov(dst: Reg, imm: i32) -> Insn {
     Insn::Mov { width: Width::W64, dst, src: Operand::Imm(imm) }
@@ -240,6 +240,43 @@ fn packets() {
         assert_eq!(native.run(world, [0, 69, 0, 0, 0]), Ret::go_on(1000), "beyond the packet, the function gives 0");
         assert_eq!(native.run(world, [0, 0xdead + 5, 0, 0, 0]).status, Status::Stop as u64);
     });
+}
+
+/// Elements of an array are found without a call.
+#[test]
+fn elements() {
+    struct Array(Inline);
+    impl Links for Array {
+        fn value(&mut self, _slot: usize, _wide: Wide) -> u64 {
+            0
+        }
+
+        fn inline(&mut self, slot: usize, callee: Callee) -> Option<Inline> {
+            assert_eq!((slot, callee), (2, Callee::Helper(1)));
+            Some(self.0)
+        }
+    }
+    let find = |inline, key, options: &Options| {
+        let nothing = mov(Reg::R0, 1);
+        let insns = raw(&[copy(Reg::R6, Reg::R3), nothing, helper(1), add(Reg::R0, Reg::R6), Insn::Exit]);
+        let program = vouched(ProgType::Xdp, &insns, facts(&insns, Through::Stack));
+        let native = Native::new(compile(&program, options, &mut Array(inline)).unwrap());
+        let mut world = World::new();
+        let r2 = world.frame();
+        world.stack[64] = key;
+        native.run(&mut world, [0, r2, 5, 0, 0]).value
+    };
+    for options in variants() {
+        for (stride, count) in [(8, 10), (24, 10), (1, 256), (1 << 20, u32::MAX), (u32::MAX, 3)] {
+            let element = Inline::Element { first: 0x7000_0000_0000, stride, count };
+            for key in [0, 1, 2, 9, 10, 255, 256, u32::MAX - 1, u32::MAX] {
+                let there = |key: u32| 0x7000_0000_0000 + u64::from(key) * u64::from(stride);
+                let expected = if key < count { there(key) } else { 0 };
+                assert_eq!(find(element, 0xdead_0000_0000 | u64::from(key), &options), expected + 5, "{element:?} {key}");
+            }
+        }
+        assert_eq!(find(Inline::Constant(77), 0, &options), 82);
+    }
 }
 
 /// Numbers of the context are memory, pointers to the packet come from the environment; the rest is asked for.

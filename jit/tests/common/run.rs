@@ -23,7 +23,7 @@ pub(crate) fn build(insns: &[RawInsn], facts: Facts, options: &Options) -> Resul
 
 /// The same for any type of program.
 pub(crate) fn build_for(prog_type: ProgType, insns: &[RawInsn], facts: Facts, options: &Options) -> Result<Code, Error> {
-    compile(&vouched(prog_type, insns, facts), options, &mut |slot, value| match value {
+    compile(&vouched(prog_type, insns, facts), options, &mut |slot: usize, value: Wide| match value {
         Wide::MapIndex(index) => 0x1234_5678_9abc_0000 | index as u64,
         _ => slot as u64,
     })

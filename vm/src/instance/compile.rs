@@ -3,8 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
+use skep_isa::{Callee, Wide};
+use skep_jit::{Inline, Links};
+use skep_linux::helper;
+use skep_maps::Map;
+use skep_program::Facts;
+
 use super::Instance;
-use crate::link::Linked;
+use crate::engine::MapTable;
+use crate::link::{Linked, Outside};
 use crate::native::Native;
 
 /// Why programs are not compiled.
@@ -53,7 +60,7 @@ impl Instance {
         let mut programs = Vec::with_capacity(self.environment.programs.len());
         options.first_slot = 0;
         for linked in &self.environment.programs {
-            let native = compile(linked, &options)?;
+            let native = compile(linked, &self.environment.maps, &options)?;
             options.first_slot = options.first_slot.wrapping_add(linked.image.code.len() as u32);
             programs.push(Arc::new(Linked { native: Some(Arc::new(native)), ..(**linked).clone() }));
         }
@@ -65,16 +72,50 @@ impl Instance {
     }
 }
 
-fn compile(linked: &Linked, options: &skep_jit::Options) -> Result<Native, CompileError> {
+fn compile(linked: &Linked, maps: &MapTable, options: &skep_jit::Options) -> Result<Native, CompileError> {
     let image = &linked.image;
     let program = || image.program.name.clone();
     let verified = image.verified.as_ref().ok_or_else(|| CompileError::NotVerified { program: program() })?;
-    // Wide loads stand in the order of their slots.
-    let mut value = |slot: usize, _| {
-        let at = image.links.binary_search_by_key(&slot, |(slot, _)| *slot);
-        at.ok().and_then(|at| linked.links.get(at)).copied().unwrap_or_default()
-    };
-    let code = skep_jit::compile(verified, options, &mut value)
+    let code = skep_jit::compile(verified, options, &mut Known { linked, maps, facts: verified.facts() })
         .map_err(|error| CompileError::Program { program: program(), error: Box::new(error) })?;
     Native::new(code, &image.calls, options.first_slot).map_err(|error| CompileError::Memory { program: program(), error })
+}
+
+/// What is known of a program whose maps are there.
+struct Known<'a> {
+    linked: &'a Linked,
+    maps: &'a MapTable,
+    facts: &'a Facts,
+}
+
+impl Known<'_> {
+    /// The map that a call is about.
+    fn map(&self, slot: usize) -> Option<&Arc<dyn Map>> {
+        let index = i32::from(self.facts[slot].map?);
+        let links = self.linked.image.links.iter().zip(&self.linked.links);
+        let mut handles = links.filter(|((_, wide), _)| *wide == Wide::MapIndex(index)).map(|(_, handle)| *handle);
+        self.maps.get(handles.next()?)
+    }
+}
+
+impl Links for Known<'_> {
+    fn value(&mut self, slot: usize, _wide: Wide) -> u64 {
+        // Wide loads stand in the order of their slots.
+        let at = self.linked.image.links.binary_search_by_key(&slot, |(slot, _)| *slot);
+        at.ok().and_then(|at| self.linked.links.get(at)).copied().unwrap_or_default()
+    }
+
+    fn inline(&mut self, slot: usize, callee: Callee) -> Option<Inline> {
+        let index = self.linked.image.calls.iter().position(|known| *known == callee)?;
+        let (Callee::Helper(id), Some(Outside::Body(_))) = (callee, self.linked.calls.get(index)) else { return None };
+        let map = self.map(slot)?;
+        // Helpers for which a known key of an array means that there is a value look that value up.
+        let finds = helper(id as u32).is_some_and(|row| row.known_key.contains(map.def().map_type));
+        let cells = map.cells().filter(|_| finds)?;
+        match self.facts[slot].key {
+            Some(key) if key < u64::from(cells.count) => Some(Inline::Constant(cells.first + key * cells.stride)),
+            Some(_) => Some(Inline::Constant(0)),
+            None => Some(Inline::Element { first: cells.first, stride: cells.stride.try_into().ok()?, count: cells.count }),
+        }
+    }
 }
