@@ -101,6 +101,8 @@ pub(crate) trait Machine {
 
     /// `dst = *(a + b + off)`.
     fn load_sum(&mut self, size: Size, signed: bool, dst: Reg, a: Reg, b: Operand, off: i32);
+    /// `dst = *(base + off)` in the other byte order.
+    fn load_swapped(&mut self, size: Size, dst: Reg, base: Reg, off: i16);
     fn load(&mut self, place: Place, signed: bool, dst: Reg);
     /// A field of the [`Env`](crate::Env).
     fn load_env(&mut self, dst: Reg, offset: i32);
@@ -293,7 +295,12 @@ where
     fn can_fuse(&self, fused: &Fused) -> bool {
         match *fused {
             Fused::AluJump { width, op, src, .. } => self.sets_zero(width, op, src),
-            Fused::Sum { .. } | Fused::LoadSum { .. } | Fused::Three { .. } | Fused::Extend { .. } | Fused::Rotate { .. } => true,
+            Fused::Sum { .. }
+            | Fused::LoadSum { .. }
+            | Fused::LoadSwapped { .. }
+            | Fused::Three { .. }
+            | Fused::Extend { .. }
+            | Fused::Rotate { .. } => true,
         }
     }
 
@@ -301,6 +308,7 @@ where
         match fused {
             Fused::Sum { dst, a, b } => self.sum(dst, a, b),
             Fused::LoadSum { size, signed, dst, a, b, off } => self.load_sum(size, signed, dst, a, b, off.into()),
+            Fused::LoadSwapped { size, dst, base, off } => self.load_swapped(size, dst, base, off),
             Fused::Three { width, op, dst, a, src } => self.three(width, op, dst, a, src),
             Fused::Extend { from, signed: true, dst, src } => self.mov_sx(Width::W64, from, dst, src),
             Fused::Extend { from, signed: false, dst, src } => self.zero_extend(from, dst, src),

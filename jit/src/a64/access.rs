@@ -68,6 +68,12 @@ impl A64<'_> {
         self.call_out(place.slot, Thunk::Store(place.size));
     }
 
+    /// What was loaded has nothing above that could be swapped in.
+    pub(super) fn load_other_order(&mut self, size: Size, dst: Gpr, base: Reg, off: i16) {
+        self.direct(Access::Load, size, dst, base, off);
+        self.asm.reverse(size, dst, dst);
+    }
+
     /// `dst = *(a + b + off)`.
     pub(super) fn load_from_sum(&mut self, size: Size, signed: bool, dst: Gpr, a: Gpr, b: Operand, off: i32) {
         let kind = if signed && size != Size::Dw { Access::LoadSigned } else { Access::Load };

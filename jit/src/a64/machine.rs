@@ -90,6 +90,10 @@ impl Machine for A64<'_> {
         self.cast_out(slot, gpr(dst), gpr(src), to);
     }
 
+    fn load_swapped(&mut self, size: Size, dst: Reg, base: Reg, off: i16) {
+        self.load_other_order(size, gpr(dst), base, off);
+    }
+
     fn load(&mut self, place: Place, signed: bool, dst: Reg) {
         self.load_from(place, signed, gpr(dst));
     }

@@ -3,7 +3,7 @@
 //! Only what stands next to each other is looked at, and only where no jump leads between. Registers that the first of them write and
 //! nobody may read later are still written, unless the last overwrites them: nothing here needs to know which registers live.
 
-use skep_isa::{AluOp, Cond, Insn, Operand, Reg, Size, Width};
+use skep_isa::{AluOp, ByteOrder, Cond, Insn, Operand, Reg, Size, Width};
 
 use super::{From, Unit};
 
@@ -14,6 +14,8 @@ pub(crate) enum Fused {
     Sum { dst: Reg, a: Reg, b: Operand },
     /// `dst = *(a + b + off)`, with nothing to test.
     LoadSum { size: Size, signed: bool, dst: Reg, a: Reg, b: Operand, off: i16 },
+    /// `dst = *(base + off)` in the other byte order, with nothing to test.
+    LoadSwapped { size: Size, dst: Reg, base: Reg, off: i16 },
     /// `dst = a OP src`.
     Three { width: Width, op: AluOp, dst: Reg, a: Reg, src: Operand },
     /// `dst` = the low bytes of `src`, extended to 64 bits.
@@ -35,6 +37,13 @@ impl Unit<'_> {
                     let (zero, to) = self.asks_for_zero(slot + 1, next, width, dst)?;
                     Some((Fused::AluJump { width, op, dst, src, zero, to }, 2))
                 })
+            }
+            Insn::Load { size, signed: false, dst, base, off } => {
+                let Insn::Swap { order: ByteOrder::Be | ByteOrder::Swap, size: of, dst: to } = self.follows(slot + 1)? else {
+                    return None;
+                };
+                let same = (of, to) == (size, dst) && self.source(slot, off, size) == From::Memory;
+                same.then_some((Fused::LoadSwapped { size, dst, base, off }, 2))
             }
             _other => None,
         }

@@ -1,6 +1,6 @@
 //! Loads and stores.
 
-use skep_isa::{Operand, Size, Width, eval};
+use skep_isa::{ByteOrder, Operand, Size, Width, eval};
 
 use super::asm::*;
 use super::{X64, gpr};
@@ -30,6 +30,20 @@ impl X64<'_> {
         match signed {
             false => self.asm.load(size.bytes(), dst, mem),
             true => self.asm.load_signed(Width::W64, size.bytes(), dst, mem),
+        }
+    }
+
+    pub(super) fn load_other_order(&mut self, size: Size, dst: Gpr, mem: Mem) {
+        match size {
+            Size::W | Size::Dw if self.features.movbe => self.asm.load_swapped(size.bytes(), dst, mem),
+            Size::H => {
+                self.asm.load(2, dst, mem);
+                self.asm.swap16(dst);
+            }
+            size => {
+                self.asm.load(size.bytes(), dst, mem);
+                self.byte_order(ByteOrder::Swap, size, dst);
+            }
         }
     }
 

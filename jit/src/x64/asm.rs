@@ -381,6 +381,12 @@ impl Asm {
         }
     }
 
+    /// Loads 4 or 8 bytes in the other order.
+    pub(super) fn load_swapped(&mut self, bytes: u8, dst: Gpr, src: Mem) {
+        let width = if bytes == 8 { Width::W64 } else { Width::W32 };
+        self.plain(width, &[0x0f, 0x38, 0xf0], dst.0, src);
+    }
+
     /// Loads so many bytes, sign-extended to the width.
     pub(super) fn load_signed(&mut self, width: Width, bytes: u8, dst: Gpr, src: impl Into<Rm>) {
         let src = src.into();

@@ -88,6 +88,10 @@ impl Machine for X64<'_> {
         self.load_direct(size, signed, gpr(dst), mem);
     }
 
+    fn load_swapped(&mut self, size: Size, dst: Reg, base: Reg, off: i16) {
+        self.load_other_order(size, gpr(dst), super::Mem::at(gpr(base), off.into()));
+    }
+
     fn load(&mut self, place: Place, signed: bool, dst: Reg) {
         self.load_from(place, signed, gpr(dst));
     }

@@ -96,7 +96,7 @@ impl Draft {
         let by = 1 + random.below(bits - 1) as i32;
         let (up, down) = (Operand::Imm(by), Operand::Imm(bits as i32 - by));
         let sum = [mov(Width::W64, a, Operand::Reg(Reg::R10)), alu(Width::W64, AluOp::Add, a, distance)];
-        match random.below(7) {
+        match random.below(8) {
             0 => self.insns.extend(sum.into_iter().chain([load])),
             1 => {
                 let sum = [mov(Width::W64, b, distance), sum[0], alu(Width::W64, AluOp::Add, a, Operand::Reg(b)), load];
@@ -127,6 +127,13 @@ impl Draft {
                     self.insns.push(mov(random.one_of(&WIDTHS), a, Operand::Reg(b)));
                 }
                 self.insns.extend([alu(Width::W64, AluOp::Lsh, a, by), alu(Width::W64, back, a, by)]);
+            }
+            6 => {
+                let size = random.one_of(&[Size::H, Size::W, Size::Dw]);
+                let order = random.one_of(&[ByteOrder::Le, ByteOrder::Be, ByteOrder::Swap]);
+                let off = -8 * (1 + random.below(60) as i16);
+                self.insns.push(Insn::Load { size, signed: false, dst: a, base: Reg::R10, off });
+                self.insns.push(Insn::Swap { order, size: random.one_of(&[size, Size::W]), dst: a });
             }
             5 => {
                 let any = Draft::operand(random);
