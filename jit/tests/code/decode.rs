@@ -6,6 +6,8 @@ use iced_x86::{Code as Opcode, Decoder, DecoderOptions, FlowControl, Instruction
 use skep_isa::{Cond, Insn, Operand, Reg, Width};
 use skep_jit::{Arch, Code, Features, Options};
 use skep_program::Through;
+use yaxpeax_arch::{Decoder as _, U8Reader};
+use yaxpeax_arm::armv8::a64::{InstDecoder, Operand as Operand64};
 
 use crate::model::{Random, facts, raw};
 use crate::programs::program;
@@ -57,6 +59,38 @@ fn everything_decodes() {
             }
         }
     }
+}
+
+/// Every word of aarch64 code is an instruction, and every jump leads into the code.
+#[test]
+fn every_word_decodes() {
+    let decoder = InstDecoder::default();
+    let mut opcodes = BTreeSet::new();
+    for seed in 0..300 {
+        let raw = raw(&program(&mut Random(seed << 20)));
+        for through in [Through::Stack, Through::Other] {
+            for features in [Features::baseline(), Features::all()] {
+                let options = Options { features, ..Options::baseline(Arch::Aarch64) };
+                let code = build(&raw, facts(&raw, through), &options).unwrap();
+                for (at, word) in code.bytes.chunks(4).enumerate() {
+                    let insn = decoder.decode(&mut U8Reader::new(word));
+                    let insn = insn.unwrap_or_else(|error| panic!("{word:x?} at {:#x}: {error}", at * 4));
+                    for operand in insn.operands {
+                        if let Operand64::PCOffset(distance) = operand {
+                            let target = at as i64 * 4 + distance;
+                            assert!(
+                                (0..code.bytes.len() as i64).contains(&target),
+                                "{insn} at {:#x} leads out of the code",
+                                at * 4
+                            );
+                        }
+                    }
+                    opcodes.insert(insn.opcode.to_string());
+                }
+            }
+        }
+    }
+    assert!(opcodes.len() > 40, "{opcodes:?}");
 }
 
 /// A jump over instructions whose code is as long as given.
