@@ -15,3 +15,5 @@ mod operations;
 mod programs;
 #[path = "code/runtime.rs"]
 mod runtime;
+#[path = "code/speed.rs"]
+mod speed;
