@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p skep-conformance --example speed -- [--times N] [--only TEXT] [PART...]`
 //!
+//! Where the kernel of this host can be asked (root), long programs are put to it in the same run.
+//!
 //! Parts: `sets` (the recorded loads), `long` (those of them that are long, one by one), `linear` (programs of ours of 1,000 to 1,000,000
 //! processed instructions). All, if none is named. Times are those of the processor: the least of N runs.
 
@@ -10,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use skep_conformance::corpus::{Corpus, Set};
-use skep_conformance::speed::{LONG, Recorded, Shape, best_of, forget_peak, median, peak_memory, recorded};
+use skep_conformance::speed::{LONG, Recorded, Shape, best_of, forget_peak, kernel_here, median, peak_memory, recorded};
+use skep_kernel::Kernel;
 use skep_linux::{Arch, Release, Target};
 
 const USAGE: &str = "speed [--times N] [--only TEXT] [sets] [long] [linear]";
@@ -81,6 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn sets(corpus: &Corpus, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let target = corpus.types().target();
+    let host = Kernel::available().ok().filter(|_| arguments.wants("long")).and_then(|_| skep::host().ok());
     println!("{:50} {:>8} {:>12} {:>12} {:>8}", "", "programs", "skep ms", "kernel ms", "ratio");
     let (mut all, mut long) = ((0, Times::default()), (0, Times::default()));
     let mut rows = Vec::new();
@@ -94,9 +98,11 @@ fn sets(corpus: &Corpus, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             total.add(times);
             each.push(ours);
             if *processed > LONG {
-                rows.push((load.id.clone(), *processed, times, peak_memory()?));
+                let peak = peak_memory()?;
+                let here = host.as_ref().and_then(|host| kernel_here(arguments.times, corpus, load, host));
+                rows.push((load.id.clone(), *processed, times, peak, here));
                 if set != Set::Selftests {
-                    (long.0, long.1) = (long.0 + 1, long.1);
+                    long.0 += 1;
                     long.1.add(times);
                 }
             }
@@ -112,10 +118,14 @@ fn sets(corpus: &Corpus, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     all.1.row("ebpf-samples and libbpf-tools", all.0);
     long.1.row(&format!("  of more than {LONG} processed instructions"), long.0);
     if arguments.wants("long") {
-        println!("\n{:80} {:>10} {:>10} {:>10} {:>8} {:>8}", "", "processed", "skep ms", "kernel ms", "ratio", "peak MB");
-        for (id, processed, Times { ours, kernel }, peak) in rows {
+        println!(
+            "\n{:80} {:>10} {:>10} {:>10} {:>8} {:>8} {:>10}",
+            "", "processed", "skep ms", "kernel ms", "ratio", "peak MB", "here ms"
+        );
+        for (id, processed, Times { ours, kernel }, peak, here) in rows {
             let (ours, kernel) = (ours.as_secs_f64() * 1e3, kernel.as_secs_f64() * 1e3);
-            println!("{id:80} {processed:10} {ours:10.2} {kernel:10.2} {:8.3} {:8}", ours / kernel, peak >> 20);
+            let here = here.map_or_else(String::new, |here| format!("{:.2}", here.as_secs_f64() * 1e3));
+            println!("{id:80} {processed:10} {ours:10.2} {kernel:10.2} {:8.3} {:8} {here:>10}", ours / kernel, peak >> 20);
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ pub use usage::{cpu_time, forget_peak, peak_memory};
 
 use std::time::Duration;
 
+use skep_kernel::{LoadError, Loaded, LogLevel};
 use skep_linux::Target;
 use skep_program::Program;
 use skep_verifier::{Options, Report, verify};
@@ -84,6 +85,22 @@ pub fn best_of(times: u32, program: &Program, target: &Target) -> (Report, Durat
         best = best.min(run().1);
     }
     (report, best)
+}
+
+/// The least time, of so many loads, that the kernel of this host says its verifier took; nothing where it cannot be asked, or does not come
+/// to the verifier. `host` has its types.
+pub fn kernel_here(times: u32, corpus: &Corpus, load: &Load, host: &Target) -> Option<Duration> {
+    let program = load.retarget(corpus.vmlinux(), host.btf()?).ok()?;
+    let took = |log: &str| {
+        let micros = log.lines().find_map(|line| line.strip_prefix("verification time ")?.strip_suffix(" usec")?.parse().ok());
+        micros.map(Duration::from_micros)
+    };
+    let ask = |_| match Loaded::create(&program, LogLevel::Stats) {
+        Ok(loaded) => took(&loaded.log),
+        Err(LoadError::Refused { log, .. }) => took(&log),
+        Err(_) => None,
+    };
+    (0..times).filter_map(ask).min()
 }
 
 /// The middle one of these times; zero if there are none.

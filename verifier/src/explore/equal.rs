@@ -4,7 +4,7 @@ use std::mem::{Discriminant, discriminant};
 
 use crate::domain::{Range, Scalar64};
 use crate::prep::Prep;
-use crate::state::{ADD_CONST, Byte, Frame, Kind, Place, RefKind, Refs, Reg, Slot, State};
+use crate::state::{ADD_CONST, Byte, Flags, Frame, Kind, Place, RefKind, Refs, Reg, Slot, State};
 
 /// How much the states must have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,13 +249,24 @@ impl Compare<'_> {
         slot.bytes.iter().all(misc).then_some(UNKNOWN)
     }
 
+    /// Numbers on which nothing relies do not tell states apart.
+    fn takes_any_number(&self) -> bool {
+        self.level == Level::Safe && !self.strict && !self.relies_on_all
+    }
+
     fn stack(&mut self, number: usize, old: &Frame, new: &Frame) -> bool {
         let mut left = if self.level == Level::Safe { old.stack.used() } else { old.stack.reached() };
+        let any = if self.takes_any_number() { old.stack.any_number() } else { 0 };
         while left != 0 {
             let spi = left.trailing_zeros() as usize;
             left &= left - 1;
-            let slot = old.stack.slot(spi);
-            if !self.slot(slot, new.stack.get(spi)) {
+            let other = new.stack.get(spi);
+            let same = match any & 1 << spi {
+                0 => self.slot(old.stack.slot(spi), other),
+                _ => other.is_some_and(|slot| self.as_scalar(slot).is_some_and(is_number)),
+            };
+            if !same {
+                let slot = old.stack.slot(spi);
                 let whole = slot.is_all(Byte::Spill).then_some(&slot.reg);
                 self.apart = Apart::new(self.level, Place::Slot { frame: number as u8, spi: spi as u8 }, whole);
                 return false;
@@ -318,8 +329,13 @@ impl Compare<'_> {
             return false;
         }
         let live = self.prep.marks[pc as usize].live_regs;
-        for at in 0..old.regs.len() {
-            if live & 1 << at != 0 && !self.reg(&old.regs[at], &new.regs[at]) {
+        let any = if self.takes_any_number() { old.any_number } else { 0 };
+        for at in (0..old.regs.len()).filter(|at| live & 1 << at != 0) {
+            let same = match any & 1 << at {
+                0 => self.reg(&old.regs[at], &new.regs[at]),
+                _ => is_number(&new.regs[at]),
+            };
+            if !same {
                 self.apart = Apart::new(self.level, Place::Reg { frame: number as u8, reg: at as u8 }, Some(&old.regs[at]));
                 return false;
             }
@@ -378,6 +394,10 @@ impl Compare<'_> {
         }
         true
     }
+}
+
+fn is_number(reg: &Reg) -> bool {
+    reg.is_scalar() && reg.flags == Flags::NONE
 }
 
 fn same_ref(old: RefKind, new: RefKind) -> bool {

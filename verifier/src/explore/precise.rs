@@ -250,7 +250,9 @@ fn mark_entry(store: &mut Store, start: &State, at: Option<StateId>, masks: &Mas
         return Err(Fault::bug("backtracking reaches the entry of a function"));
     }
     let Some(id) = at else { return Ok(()) };
-    for (number, reg) in store.get_mut(id).state.frames[0].regs.iter_mut().enumerate() {
+    let frame = &mut store.get_mut(id).state.frames[0];
+    frame.any_number = 0;
+    for (number, reg) in frame.regs.iter_mut().enumerate() {
         if masks.regs[masks.frame] & 1 << number != 0 && reg.is_scalar() {
             reg.precise = true;
             *changed = true;
@@ -512,6 +514,7 @@ fn mark_in(state: &mut State, masks: &mut Masks, changed: &mut bool) {
             let reg = &mut frame.regs[number];
             if reg.is_scalar() && !reg.precise {
                 reg.precise = true;
+                frame.any_number = 0;
                 *changed = true;
             } else {
                 masks.regs[at] &= !(1 << number);

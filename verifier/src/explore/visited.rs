@@ -4,7 +4,7 @@ use skep_isa::{Insn, Reg as Name};
 
 use crate::Keep;
 use crate::fault::Fault;
-use crate::state::{Byte, IterState, Kind, Reg, State, StateId, slot_of};
+use crate::state::{Byte, Flags, IterState, Kind, Reg, Slot, State, StateId, slot_of};
 use crate::why::Flow;
 
 use super::Walk;
@@ -353,23 +353,31 @@ fn clean(query: &super::live::Query<'_>, prep: &crate::prep::Prep, may_read_unin
     for at in 0..state.frames.len() {
         let live = prep.marks[state.frame_pc(at) as usize].live_regs;
         let frame = &mut state.frames[at];
+        let any = |reg: &Reg| reg.is_scalar() && !reg.precise && reg.flags == Flags::NONE;
+        frame.any_number = 0;
         for (number, reg) in frame.regs[..Name::FP.index()].iter_mut().enumerate() {
             if live & 1 << number == 0 {
                 *reg = Reg::NOT_INIT;
+            } else if any(reg) {
+                frame.any_number |= 1 << number;
             }
         }
-        let (live, mut free) = (query.live(at), 0);
+        let (live, mut free, mut any_number) = (query.live(at), 0, 0);
         for spi in 0..frame.stack.len() {
-            let slot = frame.stack.slot(spi);
-            let (empty, anything) = (slot.is_all(Byte::Invalid), slot.is_all(Byte::Misc) && may_read_uninit);
-            if live & 1 << spi == 0 && (!empty || slot.reg.kind != Kind::NotInit) {
-                *frame.stack.slot_mut(spi) = crate::state::Slot::EMPTY;
-            }
-            if live & 1 << spi == 0 || empty || anything {
-                free |= 1 << spi;
+            let (slot, bit) = (frame.stack.slot(spi), 1 << spi);
+            let (empty, misc) = (slot.is_all(Byte::Invalid), slot.is_all(Byte::Misc));
+            if live & bit == 0 {
+                free |= bit;
+                if !empty || slot.reg.kind != Kind::NotInit {
+                    *frame.stack.slot_mut(spi) = Slot::EMPTY;
+                }
+            } else if empty || misc && may_read_uninit {
+                free |= bit;
+            } else if slot.is_all(Byte::Spill) && any(&slot.reg) {
+                any_number |= bit;
             }
         }
-        frame.stack.set_free(free);
+        frame.stack.set_known(free, any_number);
     }
 }
 

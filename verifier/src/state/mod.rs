@@ -38,6 +38,8 @@ pub struct Frame {
     pub in_exception_callback: bool,
     /// How often the callback of a frame above was followed.
     pub callback_depth: u32,
+    /// Of a kept state: registers, as bits, that are known to hold numbers on which nothing relies. Any number is as good.
+    pub any_number: u16,
 }
 
 impl Frame {
@@ -56,6 +58,7 @@ impl Frame {
             in_async_callback: false,
             in_exception_callback: false,
             callback_depth: 0,
+            any_number: 0,
         }
     }
 }
@@ -247,6 +250,7 @@ impl State {
     /// Changes every register, and every spilled one, of all frames that `needs` it.
     pub fn change_all(&mut self, needs: impl Fn(&Reg) -> bool, mut change: impl FnMut(&mut Reg)) {
         for frame in &mut self.frames {
+            frame.any_number = 0;
             for reg in frame.regs.iter_mut().filter(|reg| needs(reg)) {
                 change(reg);
             }

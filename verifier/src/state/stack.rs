@@ -92,6 +92,8 @@ pub struct Stack {
     len: usize,
     /// Slots, as bits, that are known to allow anything.
     free: u64,
+    /// Slots, as bits, that are known to hold whole numbers on which nothing relies.
+    any_number: u64,
 }
 
 impl Stack {
@@ -131,9 +133,14 @@ impl Stack {
         self.reached() & !self.free
     }
 
-    /// From now on, until the stack changes, these slots (as bits) are known to allow anything.
-    pub fn set_free(&mut self, free: u64) {
-        self.free = free;
+    /// Of these: slots that are known to hold whole numbers on which nothing relies. Any number is as good.
+    pub fn any_number(&self) -> u64 {
+        self.any_number
+    }
+
+    /// From now on, until the stack changes, slots (as bits) are known to allow anything, and any number.
+    pub fn set_known(&mut self, free: u64, any_number: u64) {
+        (self.free, self.any_number) = (free, any_number);
     }
 
     /// A slot, if it was reached.
@@ -151,7 +158,7 @@ impl Stack {
     /// A slot, to change. Grows the stack.
     pub fn slot_mut(&mut self, spi: usize) -> &mut Slot {
         self.grow(spi + 1);
-        self.free = 0;
+        (self.free, self.any_number) = (0, 0);
         let piece = &mut Rc::make_mut(&mut self.pieces)[spi / PIECE];
         &mut Rc::make_mut(piece)[spi % PIECE]
     }
@@ -165,7 +172,7 @@ impl Stack {
     pub fn change(&mut self, needs: impl Fn(&Slot) -> bool, mut change: impl FnMut(&mut Slot)) {
         for at in 0..self.pieces.len() {
             if self.pieces[at].iter().any(&needs) {
-                self.free = 0;
+                (self.free, self.any_number) = (0, 0);
                 let piece = &mut Rc::make_mut(&mut self.pieces)[at];
                 Rc::make_mut(piece).iter_mut().filter(|slot| needs(slot)).for_each(&mut change);
             }
