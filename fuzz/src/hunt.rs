@@ -79,7 +79,12 @@ impl Source {
     pub fn ask(&self, target: &Target, user: User, seeds: Range<u64>, jobs: usize, each: impl Fn(Asked<'_>) + Sync) -> u64 {
         let size = self.block();
         let (next, none) = (AtomicU64::new(seeds.start / size), AtomicU64::new(0));
-        let work = || {
+        let cpus = skep_kernel::cpus();
+        let work = |thread: usize| {
+            // A network of its own and a CPU that stays the same: programs may be run here. Without the right to have them nothing can be
+            // loaded either.
+            let _ = skep_kernel::isolate_network();
+            let _ = cpus.get(thread % cpus.len().max(1)).map(|cpu| skep_kernel::pin_thread(*cpu));
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
                 let here = (block * size).max(seeds.start)..((block + 1) * size).min(seeds.end);
@@ -104,8 +109,9 @@ impl Source {
             }
         };
         std::thread::scope(|scope| {
-            (0..jobs.max(1)).for_each(|_| {
-                scope.spawn(work);
+            let work = &work;
+            (0..jobs.max(1)).for_each(|thread| {
+                scope.spawn(move || work(thread));
             });
         });
         none.into_inner()

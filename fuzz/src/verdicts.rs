@@ -23,6 +23,13 @@ pub enum Said {
     None(String),
 }
 
+impl Said {
+    /// Whether both are verdicts, and the same, after as many instructions and in the same words.
+    pub fn agrees(&self, kernel: &Said) -> bool {
+        !matches!(self, Said::None(_)) && !matches!(kernel, Said::None(_)) && difference(kernel, self).is_none()
+    }
+}
+
 /// How two verdicts differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Difference {
@@ -42,7 +49,8 @@ pub enum Difference {
 pub(crate) const LONG: u64 = 4_000;
 
 /// Who loads the programs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum User {
     /// All capabilities.
     #[default]
@@ -113,6 +121,11 @@ impl Judges {
         // Who loads the program may not be allowed to load its types.
         types.get(shell.btf.as_ref());
         Ok(Judges { faults: Faults::new(&target), target, user, maps, types: RefCell::new(types) })
+    }
+
+    /// Skep alone, for programs that no kernel is asked about.
+    pub fn without_kernel(target: Target, user: User) -> Judges {
+        Judges { faults: Faults::new(&target), target, user, maps: Vec::new(), types: RefCell::default() }
     }
 
     /// What the kernel says.

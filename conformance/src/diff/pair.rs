@@ -53,6 +53,10 @@ impl Pair {
             return Err(Verdict::NotComparable(HostError::NoTestRun(prog_type.name()).to_string()));
         }
         let set = Set::new(object, program, &options.target).map_err(|error| Verdict::SkepRefuses(error.to_string()))?;
+        Pair::of(set, options)
+    }
+
+    pub(super) fn of(set: Set, options: &Options) -> Result<Pair, Verdict> {
         let placed = |def: &Arc<MapDef>| def.map_type == MapType::Arena && def.map_extra != 0;
         let mut maps = set.programs.iter().flat_map(|program| &program.maps).chain(&set.others);
         let place = maps.any(placed).then(|| PLACE.lock().unwrap_or_else(PoisonError::into_inner));

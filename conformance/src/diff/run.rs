@@ -11,7 +11,7 @@ use skep_object::{Object, ProgramRef};
 use super::pair::Pair;
 use super::report::{ProgramReport, Report, Verdict};
 use super::simulated::Mode;
-use crate::oracle::Case;
+use crate::oracle::{Case, Set};
 
 /// What programs are run on.
 #[derive(Debug, Clone)]
@@ -110,18 +110,35 @@ pub fn apart<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Ve
 
 /// Compares one program of an object. The calling thread should be one that [`apart`] made.
 pub fn program(object: &Object, program: &ProgramRef<'_>, options: &Options) -> ProgramReport {
-    let name = |prog_type: skep::ProgType| prog_type.name().to_owned();
-    let mut report = ProgramReport {
-        program: program.name().to_owned(),
-        section: program.section().to_owned(),
-        prog_type: program.prog_type().map_or_else(|| "unknown".to_owned(), name),
+    let report = empty(program.name(), program.section(), program.prog_type());
+    judged(Pair::new(object, program, options), options, report)
+}
+
+/// Compares the first program of a set. The calling thread should be one that [`apart`] made.
+pub fn set(set: Set, options: &Options) -> ProgramReport {
+    let first = set.programs.first();
+    let report = match first {
+        Some(program) => empty(&program.name, &program.section, Some(program.prog_type)),
+        None => empty("", "", None),
+    };
+    judged(Pair::of(set, options), options, report)
+}
+
+fn empty(program: &str, section: &str, prog_type: Option<skep::ProgType>) -> ProgramReport {
+    ProgramReport {
+        program: program.to_owned(),
+        section: section.to_owned(),
+        prog_type: prog_type.map_or("unknown", skep::ProgType::name).to_owned(),
         inputs: 0,
         asked: 0,
         cut: None,
         unstable: Default::default(),
         verdict: Verdict::Agree,
-    };
-    report.verdict = match Pair::new(object, program, options) {
+    }
+}
+
+fn judged(pair: Result<Pair, Verdict>, options: &Options, mut report: ProgramReport) -> ProgramReport {
+    report.verdict = match pair {
         Ok(mut pair) => pair.run(options, &mut report),
         Err(verdict) => verdict,
     };

@@ -10,8 +10,10 @@ use std::sync::Mutex;
 use clap::{Parser, ValueEnum};
 use skep::Target;
 use skep_fuzz::hunt::{Asked, Source};
+use skep_fuzz::kept::{Kept, needs_types, untyped};
 use skep_fuzz::mutants::Bases;
 use skep_fuzz::programs::{Family, Ground};
+use skep_fuzz::runs::{Ran, Runs};
 use skep_fuzz::verdicts::{Difference, Said, User};
 use skep_isa::Code;
 
@@ -48,6 +50,12 @@ struct Options {
     /// Who loads the programs: somebody with these capabilities alone. For nobody, `kernel.unprivileged_bpf_disabled` must be 0.
     #[arg(long, value_enum, default_value_t)]
     user: User,
+    /// Run the programs that both accept on so many inputs, in skep and in the kernel, and compare.
+    #[arg(long, default_value_t = 0)]
+    run: usize,
+    /// Write what differs, made small, to this folder.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Show the program of the seed, both verdicts, and end.
     #[arg(long)]
     only: bool,
@@ -68,17 +76,33 @@ struct Found {
     /// Programs in which a family is, and those that are accepted.
     families: BTreeMap<Family, (u64, u64)>,
     undecided: BTreeMap<String, u64>,
+    /// Programs that both did the same with.
+    same: u64,
+    not_run: BTreeMap<String, u64>,
+    runs: Vec<String>,
     differ: BTreeMap<Difference, Vec<Differs>>,
 }
 
-/// The program of a seed, with what both say; the fewest lines that differ alike.
-fn text(source: &Source, asked: &Asked<'_>) -> String {
+/// The program of a seed, with what both say; the fewest lines that differ alike. Those are kept in the folder, if there is one.
+fn text(source: &Source, asked: &Asked<'_>, options: &Options, target: &Target) -> String {
     let lines = match asked.difference {
         Some(difference) => asked.judges.minimise(asked.case, difference),
         None => asked.case.lines.clone(),
     };
     let Some(program) = asked.case.with(&lines) else { return String::new() };
     let (kernel, skep, _) = asked.judges.ask(&program);
+    if let (Some(folder), Some(difference)) = (&options.keep, asked.difference) {
+        let plain = untyped(&program);
+        let alike = !needs_types(&program) && asked.judges.ask(&plain).2 == Some(difference);
+        let program = if alike { &plain } else { &program };
+        let about = format!("{difference:?}");
+        let kept = Kept::new(&about, program, target, options.user, &kernel);
+        match kept.map(|kept| kept.write(folder, &format!("seed-{}", asked.seed))) {
+            Some(Ok(path)) => println!("kept in {}", path.display()),
+            Some(Err(error)) => println!("not kept: {error}"),
+            None => println!("not kept: its maps have types of their own"),
+        }
+    }
     format!(
         "seed {} {}: {:?} {:?} flags {}\n  kernel: {kernel:?}\n  skep:   {skep:?}\n{}",
         asked.seed,
@@ -111,17 +135,31 @@ impl Found {
 
 fn run(options: &Options, source: &Source, target: &Target) -> (Found, u64) {
     let found = Mutex::new(Found::default());
+    let runs = Runs::new(target.clone(), options.run);
     let count = if options.only { 1 } else { options.count };
     let none = source.ask(target, options.user, options.seed..options.seed + count, options.jobs, |asked| {
         if options.only {
-            println!("{}", text(source, &asked));
+            println!("{}", text(source, &asked, options, target));
         }
+        let ran = match (&asked.kernel, &asked.skep) {
+            (Said::Accept(_), Said::Accept(_)) if options.run > 0 => {
+                asked.case.program().map(|program| runs.run(&program, asked.seed))
+            }
+            _refused => None,
+        };
         let mut known = found.lock().unwrap();
         known.add(&asked);
+        match ran {
+            None => {}
+            Some(Ran::Same) => known.same += 1,
+            Some(Ran::Not(why)) => *known.not_run.entry(why).or_default() += 1,
+            Some(Ran::Differ(what)) => known.runs.push(format!("seed {}: differs: {what}", asked.seed)),
+            Some(Ran::Lost(what)) => known.runs.push(format!("seed {}: lost: {what}", asked.seed)),
+        }
         let Some(difference) = asked.difference else { return };
         let shown = known.differ.get(&difference).map_or(0, Vec::len) < options.show;
         drop(known);
-        let text = if shown { text(source, &asked) } else { String::new() };
+        let text = if shown { text(source, &asked, options, target) } else { String::new() };
         found.lock().unwrap().differ.entry(difference).or_default().push(Differs { seed: asked.seed, text });
     });
     (found.into_inner().unwrap(), none)
@@ -170,7 +208,14 @@ fn main() -> ExitCode {
         let seeds: Vec<String> = all.iter().take(20).map(|differs| differs.seed.to_string()).collect();
         println!("{} {difference:?}: seeds {}", all.len(), seeds.join(" "));
     }
+    if options.run > 0 {
+        println!("{} run alike in both, {} not", found.same, found.runs.len());
+        found.runs.iter().for_each(|what| println!("{what}"));
+        for (why, count) in &found.not_run {
+            println!("{count:8} not run: {why}");
+        }
+    }
     let wrong = [Difference::FalseAccept, Difference::FalseReject, Difference::Bug];
-    let any = wrong.iter().any(|difference| found.differ.contains_key(difference));
+    let any = wrong.iter().any(|difference| found.differ.contains_key(difference)) || !found.runs.is_empty();
     ExitCode::from(u8::from(any))
 }
