@@ -312,9 +312,11 @@ where
             Fused::Three { width, op, dst, a, src } => self.three(width, op, dst, a, src),
             Fused::Extend { from, signed: true, dst, src } => self.mov_sx(Width::W64, from, dst, src),
             Fused::Extend { from, signed: false, dst, src } => self.zero_extend(from, dst, src),
-            Fused::Rotate { width, dst, src, by, then: (op, amount) } => {
+            Fused::Rotate { width, dst, src, by, then } => {
                 self.rotate(width, dst, src, by);
-                self.alu(width, op, src, Operand::Imm(amount.into()));
+                if let Some((op, amount)) = then {
+                    self.alu(width, op, src, Operand::Imm(amount.into()));
+                }
             }
             Fused::AluJump { width, op, dst, src, zero, to } => {
                 self.alu(width, op, dst, src);

@@ -20,8 +20,8 @@ pub(crate) enum Fused {
     Three { width: Width, op: AluOp, dst: Reg, a: Reg, src: Operand },
     /// `dst` = the low bytes of `src`, extended to 64 bits.
     Extend { from: Size, signed: bool, dst: Reg, src: Reg },
-    /// `dst` = `src` rotated to the left; then `src` is shifted.
-    Rotate { width: Width, dst: Reg, src: Reg, by: u8, then: (AluOp, u8) },
+    /// `dst` = `src` rotated to the left; then `src` is shifted, if anybody may read it.
+    Rotate { width: Width, dst: Reg, src: Reg, by: u8, then: Option<(AluOp, u8)> },
     /// `dst OP= src`, and a jump to a slot if the result is 0, or if it is not.
     AluJump { width: Width, op: AluOp, dst: Reg, src: Operand, zero: bool, to: usize },
 }
@@ -144,7 +144,17 @@ impl Unit<'_> {
             Insn::Mov { width: Width::W64, .. } => true,
             _other => width == Width::W32,
         };
+        let then = (!self.overwrites(slot + 4, original)).then_some(then);
         whole.then_some(Fused::Rotate { width, dst: copy, src: original, by, then })
+    }
+
+    /// Whether the instruction in a slot, where nothing else leads, gives a register a value that is not made of the old one.
+    fn overwrites(&self, slot: usize, reg: Reg) -> bool {
+        match self.follows(slot) {
+            Some(Insn::Mov { dst, src, .. }) => dst == reg && src != Operand::Reg(reg),
+            Some(Insn::LoadWide { dst, .. }) => dst == reg,
+            _other => false,
+        }
     }
 
     /// Whether a jump is taken if a register is 0 (or is not), and to where, if both ways are there.

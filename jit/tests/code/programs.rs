@@ -119,6 +119,10 @@ impl Draft {
                 let join = random.one_of(&[AluOp::Or, AluOp::Xor, AluOp::Add]);
                 self.insns.push(mov(random.one_of(&WIDTHS), a, Operand::Reg(b)));
                 self.insns.extend(shifts.into_iter().chain([alu(width, join, a, Operand::Reg(b))]));
+                if random.below(2) == 0 {
+                    let src = random.one_of(&[Operand::Reg(a), Operand::Reg(b), Operand::Imm(7)]);
+                    self.insns.push(mov(random.one_of(&WIDTHS), b, src));
+                }
             }
             4 => {
                 let by = Operand::Imm(random.one_of(&[32, 48, 56]));
