@@ -1,9 +1,10 @@
 //! Types that no compiler writes.
 
+use skep_btf::core_relo::resolve;
 use skep_btf::value::ValueError;
 use skep_btf::{
-    Btf, BtfBuilder, BtfError, BtfExt, ExtError, ExtProblem, IntEncoding, Linkage, MemberDef, SecVar, TypeDef, TypeId,
-    TypeProblem, Value,
+    Btf, BtfBuilder, BtfError, BtfExt, CoreRelo, CoreReloKind, ExtError, ExtProblem, IntEncoding, Linkage, MemberDef, SecVar,
+    Targets, TypeDef, TypeId, TypeProblem, Value,
 };
 
 fn refused_as_loop(builder: &BtfBuilder) {
@@ -113,5 +114,35 @@ fn strings_that_many_records_could_share_are_short() {
     for (section, access) in [(section, long), (long_section, short)] {
         let error = parse(section, access).unwrap_err();
         assert!(matches!(error, ExtError::Part { problem: ExtProblem::LongString { .. }, .. }), "{error}");
+    }
+}
+
+/// CVE-2024-49850: a relocation that asks for the number of a type of its own may name one that is not there.
+#[test]
+fn relocations_of_types_that_are_not_there() {
+    let mut b = BtfBuilder::new();
+    b.int("int", 4, IntEncoding::Signed);
+    let btf = b.build().unwrap();
+    let targets = Targets::new(btf.clone(), Vec::new());
+    let relo = |id, kind| CoreRelo { insn_off: 0, type_id: TypeId(id), access_off: 0, access: "0".into(), kind };
+    for kind in [CoreReloKind::TypeIdLocal, CoreReloKind::TypeIdTarget, CoreReloKind::TypeSize, CoreReloKind::TypeExists] {
+        assert!(resolve(&btf, &relo(1, kind), &targets).is_ok());
+        for id in [2, 77, u32::MAX] {
+            assert!(resolve(&btf, &relo(id, kind), &targets).is_err(), "{kind:?} of type {id}");
+        }
+    }
+}
+
+/// CVE-2024-46764: sections without a name, and with one byte of it.
+#[test]
+fn sections_without_a_name() {
+    for name in ["", ".", "\u{1}"] {
+        let mut b = BtfBuilder::new();
+        let int = b.int("int", 4, IntEncoding::Signed);
+        let of = b.add(var(int));
+        b.add(TypeDef::Datasec { name: name.into(), size: 4, vars: vec![SecVar { ty: of, offset: 0, size: 4 }] });
+        let btf = b.build().unwrap();
+        let again = Btf::parse(btf.raw()).unwrap();
+        assert_eq!(again.name(TypeId(3)), name);
     }
 }

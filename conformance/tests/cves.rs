@@ -26,20 +26,47 @@ fn path(of: &str) -> PathBuf {
 
 fn rows() -> Vec<Row> {
     let text = std::fs::read_to_string(path("../docs/cves.md")).unwrap();
-    let cells = text.lines().filter(|line| line.starts_with("| CVE-")).map(|line| {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [cves, family, what, programs] = cells[..] else { panic!("{line}") };
-        assert!(!what.is_empty(), "{line}");
+    let cells = lines(&text).filter_map(|cells| {
+        let [cves, family, what, programs] = cells[..] else { return None };
+        assert!(!what.is_empty(), "{cves}");
         let reason = programs.strip_prefix("none: ").map(str::to_owned);
         let named = programs.split('`').skip(1).step_by(2).filter(|_| reason.is_none());
-        Row {
+        Some(Row {
             cves: cves.split(", ").map(str::to_owned).collect(),
             families: family.split(", ").map(str::to_owned).collect(),
             programs: named.map(str::to_owned).collect(),
             reason,
-        }
+        })
     });
     cells.collect()
+}
+
+/// The cells of each row of the document.
+fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let rows = text.lines().filter(|line| line.starts_with("| CVE-"));
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+/// Rows of three cells name a file and a test in it.
+#[test]
+fn tests_of_other_crates_are_there() {
+    let text = std::fs::read_to_string(path("../docs/cves.md")).unwrap();
+    let mut seen = 0;
+    for cells in lines(&text) {
+        let [cves, _what, place] = cells[..] else {
+            assert_eq!(cells.len(), 4, "{cells:?}");
+            continue;
+        };
+        seen += 1;
+        if place.strip_prefix("none: ").is_some_and(|reason| !reason.is_empty()) {
+            continue;
+        }
+        let named: Vec<&str> = place.split('`').skip(1).step_by(2).collect();
+        let [file, test] = named[..] else { panic!("{cves}: {place}") };
+        let source = std::fs::read_to_string(path("..").join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("#[test]\nfn {test}()")), "{cves}: no test {test} in {file}");
+    }
+    assert!(seen > 0);
 }
 
 /// The programs of an object, by its path without the ending.

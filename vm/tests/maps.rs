@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use skep::{Arch, BuildError, Instance, MapDef, MapType, Release, Target, World};
+use skep::{Arch, BuildError, Instance, MapDef, MapType, ProgType, Program, Release, Target, World};
+use skep_isa::asm::kernel::assemble;
+use skep_linux::AttachType;
 
 fn target() -> Target {
     Target::new(Release::new(6, 18), Arch::X86_64)
@@ -66,4 +68,33 @@ fn types_that_the_kernel_does_not_take_are_left_away() {
     let instance = Instance::builder(target()).map(def).build().unwrap();
     instance.map("half").unwrap().set(&[0; 4], &[7; 8]).unwrap();
     assert_eq!(instance.map("half").unwrap().get(&[0; 4]).unwrap(), Some(vec![7; 8]));
+}
+
+/// CVE-2024-50063, CVE-2025-40123: a program goes on in programs of its own hook alone.
+#[test]
+fn tail_calls_stay_at_their_hook() {
+    let jumps = Arc::new(MapDef {
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        slots: vec![(0, "called".to_owned())],
+        ..MapDef::new("jumps", MapType::ProgArray)
+    });
+    let insns = assemble("r0 = 0\nexit").unwrap();
+    let program = |name: &str, prog_type, attach_type| {
+        let maps = if name == "caller" { vec![jumps.clone()] } else { Vec::new() };
+        Program { maps, attach_type, ..Program::bare(name, prog_type, insns.clone()) }
+    };
+    let build = |caller: Program, called: Program| match Instance::builder(target()).program(caller).program(called).build() {
+        Ok(_) => None,
+        Err(BuildError::Slot { what, .. }) => Some(what),
+        Err(other) => panic!("{other}"),
+    };
+    let (ingress, egress) = (Some(AttachType::CgroupInetIngress), Some(AttachType::CgroupInetEgress));
+    let (tc, xdp, cgroup) = (ProgType::SchedCls, ProgType::Xdp, ProgType::CgroupSkb);
+    assert_eq!(build(program("caller", tc, None), program("called", tc, None)), None);
+    assert_eq!(build(program("caller", cgroup, egress), program("called", cgroup, egress)), None);
+    let refused = Some("program `called` is for another hook than `caller`, which calls it".to_owned());
+    assert_eq!(build(program("caller", tc, None), program("called", xdp, None)), refused);
+    assert_eq!(build(program("caller", cgroup, egress), program("called", cgroup, ingress)), refused);
 }

@@ -497,6 +497,12 @@ fn create(def: &Arc<MapDef>, options: &CreateOptions) -> Result<Arc<dyn Map>, Cr
     }
 }
 
+/// Whether the kernel lets one go on in the other: both are run at hooks of one kind.
+fn may_call(caller: &Program, called: &Program) -> bool {
+    let frags = |program: &Program| program.flags & skep_linux::flags::BPF_F_XDP_HAS_FRAGS != 0;
+    caller.prog_type == called.prog_type && caller.attach_type == called.attach_type && frags(caller) == frags(called)
+}
+
 /// Writes what prog arrays and maps of maps start with.
 fn fill_slots(maps: &[Entry], programs: &[Arc<Program>]) -> Result<(), BuildError> {
     for Entry { def, map } in maps {
@@ -507,6 +513,12 @@ fn fill_slots(maps: &[Entry], programs: &[Arc<Program>]) -> Result<(), BuildErro
                     let Some(index) = programs.iter().position(|program| program.name == *name) else {
                         return Err(wrong(format!("no program `{name}`")));
                     };
+                    let program = &programs[index];
+                    // The first that names the map says for which programs it is.
+                    let owner = programs.iter().find(|program| program.maps.iter().any(|named| named.name == def.name));
+                    if let Some(owner) = owner.filter(|owner| !may_call(owner, program)) {
+                        return Err(wrong(format!("program `{name}` is for another hook than `{}`, which calls it", owner.name)));
+                    }
                     array.set(*key, index as u32 + 1).map_err(|errno| wrong(errno.to_string()))?;
                 }
                 None => {
