@@ -4,13 +4,14 @@
 //! *Invariant*: a case is a function of subject, seed number and case number, so that each can be made again by itself.
 //!
 //! Random programs ([`programs`]) and real ones with a few instructions changed ([`mutants`]) are put to the verifier and to the kernel's
-//! ([`verdicts`]); [`hunt`] does so for many.
+//! ([`verdicts`]); [`hunt`] does so for many. Those that are accepted run, within what the verifier claimed ([`contained`]).
 //!
 //! *Start here*: [`subject`] names what is tested, [`Driver`] runs cases of it in this process; the binary `mutations` runs them in
 //! processes of their own, which may die.
 #![forbid(unsafe_code)]
 
 pub mod areas;
+pub mod contained;
 mod driver;
 mod faults;
 pub mod hunt;

@@ -78,6 +78,7 @@ struct Last {
     slot: usize,
     insn: Option<Insn>,
     height: usize,
+    registers: [u64; 11],
 }
 
 /// Follows a run of a program: a [`Hook`] for one run.
@@ -103,7 +104,7 @@ pub struct Follow<'k> {
     /// What was judged.
     pub tally: Tally,
     /// Where the run got lost.
-    pub lost: Option<Box<Lost>>,
+    pub lost: Option<Lost>,
     /// Why it is not followed any more.
     pub left: Option<Left>,
 }
@@ -127,6 +128,12 @@ impl<'k> Follow<'k> {
             lost: None,
             left: None,
         }
+    }
+
+    /// The last instruction that was followed, with the registers before it.
+    pub fn last_insn(&self) -> Option<(Insn, [u64; 11])> {
+        let last = self.last?;
+        Some((last.insn?, last.registers))
     }
 
     /// For functions that timers and work call after the run, one after the other.
@@ -265,12 +272,12 @@ impl Hook for Follow<'_> {
         }
         if let Err(why) = self.step(at) {
             let lost = Lost { slot: at.slot(), steps: self.steps, why, registers: at.registers() };
-            self.lost = Some(Box::new(lost));
+            self.lost = Some(lost);
             return Err(Trap::Illegal("the run is outside of what the verifier claimed".into()));
         }
         self.steps += 1;
         self.reached.insert(at.slot());
-        self.last = Some(Last { slot: at.slot(), insn: at.insn(), height: at.height() });
+        self.last = Some(Last { slot: at.slot(), insn: at.insn(), height: at.height(), registers: at.registers() });
         Ok(())
     }
 }

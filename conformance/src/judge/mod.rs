@@ -8,9 +8,11 @@
 
 mod event;
 mod follow;
+mod hole;
 mod program;
 mod view;
 
 pub use event::Events;
 pub use follow::{Follow, Left, Lost};
+pub use hole::Hole;
 pub use program::{Ending, Judgement, Limits, Unjudged, accepted, contained, program};

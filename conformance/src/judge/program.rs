@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use skep::{RunError, Stopped, Target, Trap};
+use skep_memory::{Fault, RegionKind, Why};
 use skep_program::Program;
 use skep_verifier::kept::{Kept, Tally};
 use skep_verifier::{Keep, Options, Verdict};
 
 use super::event::Events;
 use super::follow::{Follow, Lost};
+use super::hole::Hole;
 use crate::diff::{Mode, Simulated, SimulatedError};
 use crate::oracle::Set;
 use crate::verdicts::ask;
@@ -40,7 +42,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// It is outside of what the verifier claimed.
-    Lost(Box<Lost>),
+    Lost(Lost),
     /// A verified program trapped.
     Trapped(String),
 }
@@ -69,6 +71,8 @@ pub struct Judgement {
     pub tally: Tally,
     /// What should not be, with the number of the case: the first of each program.
     pub found: Option<(usize, Ending)>,
+    /// Runs that did what Linux should not let them do, by what that is.
+    pub holes: BTreeMap<Hole, u64>,
     /// Runs that were not followed to their end, by the reason.
     pub cut: BTreeMap<String, u64>,
 }
@@ -82,6 +86,9 @@ impl Judgement {
         self.slots.0 += other.slots.0;
         self.slots.1 += other.slots.1;
         self.tally.add(&other.tally);
+        for (hole, count) in &other.holes {
+            *self.holes.entry(*hole).or_default() += count;
+        }
         for (why, count) in &other.cut {
             *self.cut.entry(why.clone()).or_default() += count;
         }
@@ -91,15 +98,23 @@ impl Judgement {
         *self.cut.entry(why.to_string()).or_default() += 1;
     }
 
-    /// What a hook saw.
-    fn take(&mut self, follow: Follow<'_>, reached: &mut BTreeSet<usize>) -> Option<Ending> {
+    /// What a hook saw of a run, and how that ended; gives what should not be.
+    fn take<T>(&mut self, follow: &mut Follow<'_>, result: Result<T, RunError>, all: &mut Setup<'_>) -> Option<Ending> {
         self.instructions += follow.steps;
         self.tally.add(&follow.tally);
-        reached.extend(follow.reached);
+        all.reached.append(&mut follow.reached);
         if let Some(left) = follow.left {
             self.cut(left);
         }
-        follow.lost.map(Ending::Lost)
+        let lost = follow.lost.take().map(Ending::Lost);
+        let ending = lost.or_else(|| self.ended(result, all.makes_objects))?;
+        match Hole::of(all.program, follow, &ending) {
+            Some(hole) => {
+                *self.holes.entry(hole).or_default() += 1;
+                None
+            }
+            None => Some(ending),
+        }
     }
 
     /// A run that stopped: what is skep's own limit is counted, all else should not be.
@@ -108,6 +123,7 @@ impl Judgement {
             Trap::NotSimulated(what) => self.cut(format!("not simulated: {what}")),
             Trap::Budget(_) => self.cut("a long run"),
             Trap::Argument { helper, .. } if makes_objects => self.cut(format!("an object of zeros, for {helper}")),
+            Trap::Fault(fault) if is_behind_map(fault) => self.cut("not simulated: what lies behind struct bpf_map"),
             Trap::Fault(_) | Trap::CallDepth | Trap::Argument { .. } | Trap::Context(_) | Trap::Illegal(_) => {
                 return Some(Ending::Trapped(stopped.to_string()));
             }
@@ -125,6 +141,14 @@ impl Judgement {
             Err(RunError::Stopped(stopped)) => self.stopped(&stopped, makes_objects),
         }
     }
+}
+
+/// What the runs of a program have in common.
+struct Setup<'a> {
+    program: &'a Program,
+    makes_objects: bool,
+    /// Slots that runs came to.
+    reached: BTreeSet<usize>,
 }
 
 /// Why a program is not judged.
@@ -185,7 +209,8 @@ pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) 
     let mut engine = Simulated::with_budget(set, target, Mode::Checked, STACK_BYTE, limits.run, make)?;
     let mut judgement = Judgement::default();
     let (Some(events), Some(program)) = (events, set.programs.first()) else { return Ok(judgement) };
-    let (mut index, mut reached) = (0, BTreeSet::new());
+    let mut all = Setup { program, makes_objects: events.makes_objects(), reached: BTreeSet::new() };
+    let mut index = 0;
     let later = kept.entries().iter().any(|entry| entry.later);
     while judgement.found.is_none() && judgement.runs < limits.cases as u64 && index < limits.cases * MOST_TRIED {
         if judgement.instructions > limits.all {
@@ -196,21 +221,24 @@ pub fn contained(set: &Set, target: &Arc<Target>, kept: &Kept, limits: &Limits) 
         let result = engine.watch(&events.case(index), &mut follow)?;
         let (ran, left) = (follow.steps > 0, follow.left.is_some());
         judgement.runs += u64::from(ran);
-        let lost = judgement.take(follow, &mut reached);
-        let mut ending = lost.or_else(|| judgement.ended(result, events.makes_objects()));
+        let mut ending = judgement.take(&mut follow, result, &mut all);
         if later && ran && !left && ending.is_none() {
             let mut follow = Follow::new(program, target, kept).later();
             let result = engine.watch_later(LATER, &mut follow);
             judgement.later += *result.as_ref().unwrap_or(&0);
-            let lost = judgement.take(follow, &mut reached);
-            ending = lost.or_else(|| judgement.ended(result, events.makes_objects()));
+            ending = judgement.take(&mut follow, result, &mut all);
         }
         judgement.found = ending.map(|ending| (index, ending));
         index += 1;
     }
     let seen = kept.slots();
-    judgement.slots = (seen.len(), reached.intersection(&seen).count());
+    judgement.slots = (seen.len(), all.reached.intersection(&seen).count());
     Ok(judgement)
+}
+
+/// Programs may read what follows the `struct bpf_map` in the map's own struct, which skep has not.
+fn is_behind_map(fault: &Fault) -> bool {
+    matches!(&fault.why, Why::Outside { kind: RegionKind::Kernel(name), .. } if **name == *"bpf_map")
 }
 
 /// Work of verification with states kept, for each processed instruction that is allowed without.

@@ -50,6 +50,28 @@ impl Lines {
         self.len() == 0
     }
 
+    /// The fewest lines of which this still holds, as it holds of all.
+    pub fn fewest(&self, holds: impl Fn(&Lines) -> bool) -> Lines {
+        let mut lines = self.clone();
+        let mut chunk = (lines.len() / 2).max(1);
+        loop {
+            let mut at = 0;
+            let before = lines.len();
+            while at < lines.len() {
+                let fewer = lines.without(at..at + chunk);
+                if holds(&fewer) {
+                    lines = fewer;
+                } else {
+                    at += chunk;
+                }
+            }
+            if chunk == 1 && lines.len() == before {
+                return lines;
+            }
+            chunk = (chunk / 2).max(1);
+        }
+    }
+
     /// The program without some lines, counted over all functions.
     #[must_use]
     pub fn without(&self, lines: std::ops::Range<usize>) -> Lines {
