@@ -11,7 +11,7 @@ use skep_fuzz::mutants::Bases;
 use skep_verifier::{Keep, Options};
 
 /// Programs of each kind; the binary `contained` takes more.
-const COUNT: u64 = 3000;
+const COUNT: u64 = 1280;
 
 fn judge(keep: Keep, source: &Source) {
     let target = Arc::new(Target::of(Release::new(6, 18), Arch::X86_64));
