@@ -93,7 +93,7 @@ const CHUNK: u64 = 32;
 /// The program of a seed.
 pub fn case(source: &Source, seed: u64) -> Option<Generated> {
     match source {
-        Source::Generated => Some(generate(seed)),
+        Source::Generated(ground) => Some(generate(ground, seed)),
         Source::Loads(bases) => bases.load(seed),
         Source::Mutants(bases) => Some(Block::new(bases, seed / BLOCK)?.mutant(seed)),
     }

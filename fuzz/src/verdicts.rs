@@ -206,24 +206,7 @@ impl Judges {
     /// The fewest lines that differ in the same way.
     pub fn minimise(&self, generated: &Generated, wanted: Difference) -> Lines {
         let differs = |lines: &Lines| generated.with(lines).is_some_and(|program| self.ask(&program).2 == Some(wanted));
-        let mut lines = generated.lines.clone();
-        let mut chunk = (lines.len() / 2).max(1);
-        loop {
-            let mut at = 0;
-            let before = lines.len();
-            while at < lines.len() {
-                let fewer = lines.without(at..at + chunk);
-                if differs(&fewer) {
-                    lines = fewer;
-                } else {
-                    at += chunk;
-                }
-            }
-            if chunk == 1 && lines.len() == before {
-                return lines;
-            }
-            chunk = (chunk / 2).max(1);
-        }
+        generated.lines.fewest(differs)
     }
 }
 

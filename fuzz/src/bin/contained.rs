@@ -12,6 +12,7 @@ use skep_conformance::judge::Limits;
 use skep_fuzz::contained::{Judge, Sum, case};
 use skep_fuzz::hunt::Source;
 use skep_fuzz::mutants::Bases;
+use skep_fuzz::programs::Ground;
 use skep_isa::Code;
 use skep_verifier::Keep;
 
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let target = Arc::new(Target::of(Release::new(6, 18), Arch::X86_64));
     let source = match (options.from, options.mutate) {
-        (From::Generated, _) => Source::Generated,
+        (From::Generated, _) => Source::Generated(Box::new(Ground::new((*target).clone()))),
         (From::Loads, false) => Source::Loads(bases(&target, options.jobs)),
         (From::Loads, true) => Source::Mutants(bases(&target, options.jobs)),
     };
