@@ -1,5 +1,6 @@
 //! Bodies: pages of arenas.
 
+use skep_linux::Errno;
 use skep_maps::Arena;
 
 use crate::call::{Call, Done, Fail, kfuncs};
@@ -10,18 +11,17 @@ kfuncs! {
     "bpf_arena_reserve_pages" => reserve_pages,
 }
 
-/// Does something with the arena that argument 1 names.
-fn with_arena<T>(c: &Call<'_>, f: impl FnOnce(&Arena) -> T) -> Result<T, Fail> {
+/// Does something with the arena that argument 1 names. The verifier takes every map there: `None` if it is none.
+fn with_arena<T>(c: &Call<'_>, f: impl FnOnce(&Arena) -> T) -> Result<Option<T>, Fail> {
     let map = c.map(1)?;
-    let arena = map.as_any().downcast_ref::<Arena>().ok_or_else(|| c.bad(1, "not an arena"))?;
-    Ok(f(arena))
+    Ok(map.as_any().downcast_ref::<Arena>().map(f))
 }
 
 /// `(map, addr, page_cnt, node_id, flags)`: the address of the first page as user space sees it, or NULL.
 fn alloc_pages(c: &mut Call<'_>) -> Done {
     let [_, at, _, _, flags] = c.args;
     let (count, node) = (c.arg32(3), c.arg32(4) as i32);
-    Ok(with_arena(c, |arena| arena.alloc_pages(at, count, node, flags))?.unwrap_or(0))
+    Ok(with_arena(c, |arena| arena.alloc_pages(at, count, node, flags))?.flatten().unwrap_or(0))
 }
 
 /// `(map, addr, page_cnt)`.
@@ -34,6 +34,6 @@ fn free_pages(c: &mut Call<'_>) -> Done {
 /// `(map, addr, page_cnt)`.
 fn reserve_pages(c: &mut Call<'_>) -> Done {
     let (at, count) = (c.arg(2), c.arg32(3));
-    with_arena(c, |arena| arena.reserve_pages(at, count))??;
+    with_arena(c, |arena| arena.reserve_pages(at, count))?.unwrap_or(Err(Errno::EINVAL))?;
     Ok(0)
 }

@@ -42,8 +42,8 @@ struct Judge<'r, R> {
     run: &'r R,
     links: Links,
     tally: Tally,
-    /// References of pointers that are NULL, and of objects on the stack: of these nothing may be held.
-    maybe_held: Vec<u32>,
+    /// References of pointers that are read later and are not NULL.
+    surely_held: Vec<u32>,
 }
 
 impl KeptState {
@@ -56,7 +56,7 @@ impl KeptState {
         if self.frames.len() != run.frames() {
             return escape(Where::Frames, format!("there are {}", self.frames.len()), run.frames().to_string());
         }
-        let mut judge = Judge { run, links: Links::default(), tally: Tally::default(), maybe_held: Vec::new() };
+        let mut judge = Judge { run, links: Links::default(), tally: Tally::default(), surely_held: Vec::new() };
         for (number, frame) in self.frames.iter().enumerate() {
             judge.frame(number, frame)?;
         }
@@ -100,18 +100,19 @@ impl<R: Run> Judge<'_, R> {
         Ok(())
     }
 
-    /// The references are those of the state, but for such as came with a pointer that is NULL in the run.
+    /// No more references are held than the state has, and no fewer than have a pointer that is not NULL. Of others nothing may be held: those of a
+    /// pointer that was NULL and is not read any more, or of an object on the stack that could not be made.
     fn held(&self, state: &KeptState) -> Result<(), Escape> {
         let refs = &state.refs;
         let pointers = refs.held.iter().filter(|held| held.kind == crate::state::RefKind::Pointer);
-        let (mut most, mut null) = (0, 0);
+        let (mut most, mut least) = (0, 0);
         for held in pointers {
             most += 1;
-            null += usize::from(self.maybe_held.contains(&held.id));
+            least += usize::from(self.surely_held.contains(&held.id));
         }
         let found = self.run.held();
         let claim = Held {
-            references: found.references.clamp(most - null, most),
+            references: found.references.clamp(least, most),
             locks: refs.active_locks as usize,
             rcu: refs.rcu_locks as usize,
             preempt: refs.preempt_locks as usize,
@@ -138,11 +139,8 @@ impl<R: Run> Judge<'_, R> {
                 let value = u64::from_le_bytes(bytes);
                 if width == 8 { self.value(&slot.reg, value) } else { partial(&slot.reg, value, width as u32 * 8) }
             }
-            Byte::Dynptr | Byte::Iter => {
-                // What could not be made holds nothing in the run, and must be given back all the same.
-                self.maybe_held.push(slot.reg.ref_id);
-                Ok(Open(if slot.bytes[7] == Byte::Iter { "an iterator on the stack" } else { "a dynptr on the stack" }))
-            }
+            Byte::Dynptr => Ok(Open("a dynptr on the stack")),
+            Byte::Iter => Ok(Open("an iterator on the stack")),
             Byte::IrqFlag => Ok(Open("a saved flag of interrupts")),
             Byte::Invalid if slot.bytes == Slot::EMPTY.bytes => Ok(Dead),
             Byte::Invalid | Byte::Misc | Byte::Zero => Ok(zero),
@@ -171,11 +169,11 @@ impl<R: Run> Judge<'_, R> {
         if reg.maybe_null() {
             self.link_null(reg, value)?;
             if value == 0 {
-                if reg.ref_id != 0 {
-                    self.maybe_held.push(reg.ref_id);
-                }
                 return Ok(Inside);
             }
+        }
+        if reg.ref_id != 0 {
+            self.surely_held.push(reg.ref_id);
         }
         if reg.flags.any(Flags::PERCPU) {
             return Ok(Open("a pointer to a per-CPU variable"));

@@ -206,10 +206,13 @@ fn slots_hold_what_was_spilled() {
 fn what_is_held_is_counted() {
     let (mut state, mut fake) = (state(), fake());
     state.refs.held.push(Ref { kind: RefKind::Pointer, id: 4, pc: 0 });
-    assert!(state.contains(&fake, &mut Tally::default()).is_err());
-    // It came with a pointer that may be NULL, and is.
+    // It came with a pointer that may be NULL, and is; then it is not.
     let map = Kind::MapValue { map: MapRef(0), uid: 0 };
     state.frames[0].regs[1] = Reg { id: 4, ref_id: 4, ..Reg::pointer(map).flagged(Flags::MAYBE_NULL) };
+    assert!(state.contains(&fake, &mut Tally::default()).is_ok());
+    fake.regs[1] = VALUES;
+    assert!(state.contains(&fake, &mut Tally::default()).is_err());
+    fake.held.references = 1;
     assert!(state.contains(&fake, &mut Tally::default()).is_ok());
     fake.held.references = 2;
     assert!(state.contains(&fake, &mut Tally::default()).is_err());
