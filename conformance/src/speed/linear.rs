@@ -56,7 +56,8 @@ impl Shape {
         match self {
             Shape::Straight => (3, 1),
             Shape::Loop => (3, 2),
-            Shape::Forks => (3, 20 + 2 * SUMS),
+            // Ways that wait go through most of three rounds until they meet a state that was kept.
+            Shape::Forks => (3, 7 * (20 + 2 * SUMS) / 2),
             Shape::Calls => (3, 6),
         }
     }
@@ -86,5 +87,26 @@ impl Shape {
             insns.extend([insn(0xbf, 0, 1, 0, 0), insn(EXIT, 0, 0, 0, 0)]);
         }
         Program::bare(self.name(), ProgType::SocketFilter, insns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skep_linux::{Arch, Release, Target};
+    use skep_verifier::{Options, Verdict, verify};
+
+    use super::*;
+
+    #[test]
+    fn programs_are_accepted_and_as_long_as_asked() {
+        let target = Target::new(Release::new(6, 18), Arch::X86_64);
+        for shape in Shape::ALL {
+            for wanted in &Shape::SIZES[1..] {
+                let report = verify(&shape.program(*wanted), &target, &Options::default());
+                let processed = report.stats.insns_processed;
+                assert!(matches!(report.verdict, Verdict::Accept), "{shape:?} {wanted}: {processed} processed");
+                assert!((wanted / 2..=*wanted).contains(&processed), "{shape:?} {wanted}: {processed} processed");
+            }
+        }
     }
 }
