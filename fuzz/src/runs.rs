@@ -10,7 +10,7 @@ use skep_conformance::oracle::{Set, shape};
 use skep_isa::{Callee, Code, Insn, Wide};
 use skep_linux::{HelperRow, Target};
 use skep_program::Program;
-use skep_verifier::Options;
+use skep_verifier::{Keep, Options};
 
 /// What came of running a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,13 @@ impl Runs {
         }
         let program = Arc::new(with_its_maps(program));
         let limits = Limits { cases: self.inputs, seed, all: INSTRUCTIONS, ..Limits::default() };
-        match judge::program(&program, &self.target, &Options::default(), &limits) {
+        // The states that claim most; some loops never end with them.
+        let kept = |keep| judge::program(&program, &self.target, &Options { keep, ..Options::default() }, &limits);
+        let judged = match kept(Keep::Numbers) {
+            Err(Unjudged::Keep(_)) => kept(Keep::Everywhere),
+            judged => judged,
+        };
+        match judged {
             Ok(judgement) => {
                 if let Some((case, ending)) = judgement.found {
                     return Ran::Lost(format!("case {case}: {ending}"));

@@ -152,6 +152,10 @@ impl Judges {
                 (LoadError::Refused { log, errno: Errno::EPERM }, _) if last_words(log).is_empty() => {
                     Said::None(error.to_string())
                 }
+                // The verifier does not look at a program whose arena nobody has mapped.
+                (LoadError::Refused { log, .. }, Some(0)) if last_words(log).starts_with("arena's user address") => {
+                    Said::None(last_words(log))
+                }
                 (LoadError::Refused { log, .. }, Some(insns)) => Said::Reject(insns, last_words(log)),
                 (other, _) => Said::None(other.to_string()),
             },
