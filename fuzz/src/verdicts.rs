@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use skep_isa::{Code, Insn, Wide};
-use skep_kernel::{Capability, LoadError, Loaded, LogLevel, Map, MapError, Types, unprivileged_may_load, with_capabilities};
+use skep_kernel::{LoadError, Loaded, LogLevel, Map, MapError, Types};
 use skep_linux::{Errno, MapType, Target};
 use skep_program::Program;
-use skep_verifier::{NotModelled, Options, Privileges, Verdict, verify};
+use skep_verifier::{NotModelled, Options, Verdict, verify};
+
+pub use skep_conformance::verdicts::User;
 
 use crate::faults::Faults;
 use crate::programs::{Generated, Lines};
@@ -47,55 +49,6 @@ pub enum Difference {
 
 /// Processed instructions of a program that takes long.
 pub(crate) const LONG: u64 = 4_000;
-
-/// Who loads the programs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum User {
-    /// All capabilities.
-    #[default]
-    Root,
-    /// None.
-    Nobody,
-    /// `CAP_BPF`.
-    Bpf,
-    /// `CAP_BPF` and `CAP_NET_ADMIN`.
-    BpfNet,
-    /// `CAP_BPF` and `CAP_PERFMON`.
-    BpfPerfmon,
-}
-
-impl User {
-    /// All but root, who lack something.
-    pub const FEW: [User; 4] = [User::Nobody, User::Bpf, User::BpfNet, User::BpfPerfmon];
-
-    /// The capabilities that are not given up; `None` for all.
-    pub const fn keeps(self) -> Option<&'static [Capability]> {
-        match self {
-            User::Root => None,
-            User::Nobody => Some(&[]),
-            User::Bpf => Some(&[Capability::Bpf]),
-            User::BpfNet => Some(&[Capability::Bpf, Capability::NetAdmin]),
-            User::BpfPerfmon => Some(&[Capability::Bpf, Capability::Perfmon]),
-        }
-    }
-
-    /// The same, as skep is told.
-    pub fn privileges(self) -> Privileges {
-        let has = |capability| self.keeps().is_none_or(|keep| keep.contains(&capability));
-        Privileges {
-            bpf: has(Capability::Bpf),
-            perfmon: has(Capability::Perfmon),
-            net_admin: has(Capability::NetAdmin),
-            sys_admin: has(Capability::SysAdmin),
-        }
-    }
-
-    /// What the host lacks for this user to load programs.
-    pub fn lacks(self) -> Option<&'static str> {
-        (self == User::Nobody && !unprivileged_may_load()).then_some("kernel.unprivileged_bpf_disabled=0")
-    }
-}
 
 /// Where maps and types of the host are kept between programs that have the same. Each thread has its own.
 #[derive(Debug)]
@@ -138,12 +91,9 @@ impl Judges {
             Err(error) => return Said::None(error.to_string()),
         };
         let load = || Loaded::with_types(program, maps, &mut self.types.borrow_mut(), LogLevel::Stats);
-        let loaded = match self.user.keeps() {
-            None => load(),
-            Some(keep) => match with_capabilities(keep, load) {
-                Ok(loaded) => loaded,
-                Err(errno) => return Said::None(format!("capabilities cannot be given up: {errno}")),
-            },
+        let loaded = match self.user.runs(load) {
+            Ok(loaded) => loaded,
+            Err(errno) => return Said::None(format!("capabilities cannot be given up: {errno}")),
         };
         match loaded {
             Ok(loaded) => Said::Accept(loaded.processed().unwrap_or(0)),

@@ -5,9 +5,11 @@
 mod ask;
 mod expected;
 mod table;
+mod user;
 
 pub use ask::ask;
 pub use table::{Kind, Share, Table};
+pub use user::User;
 
 use std::collections::HashMap;
 

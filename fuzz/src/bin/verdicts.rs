@@ -48,7 +48,7 @@ struct Options {
     #[arg(long, default_value_t = 3)]
     show: usize,
     /// Who loads the programs: somebody with these capabilities alone. For nobody, `kernel.unprivileged_bpf_disabled` must be 0.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, default_value = "root", value_parser = user)]
     user: User,
     /// Run the programs that both accept on so many inputs, in skep and in the kernel, and compare.
     #[arg(long, default_value_t = 0)]
@@ -59,6 +59,10 @@ struct Options {
     /// Show the program of the seed, both verdicts, and end.
     #[arg(long)]
     only: bool,
+}
+
+fn user(name: &str) -> Result<User, String> {
+    User::named(name).ok_or_else(|| "root, nobody, bpf, bpf-net or bpf-perfmon".to_owned())
 }
 
 /// A difference, made small where it is among the first of its kind.

@@ -222,12 +222,12 @@ impl Compare<'_> {
 
     fn scalar(&mut self, old: &Reg, new: &Reg) -> bool {
         if self.strict {
-            return old.same_value(new) && (old.id == 0 || self.ids.same_scalar(old.id, new.id));
-        }
-        if !(old.precise || self.relies_on_all) && self.level == Level::Safe {
+            if !old.same_value(new) {
+                return false;
+            }
+        } else if !(old.precise || self.relies_on_all) && self.level == Level::Safe {
             return true;
-        }
-        if !num_within(&old.num, &new.num) {
+        } else if !num_within(&old.num, &new.num) {
             return false;
         }
         // What had nothing in common with others may have it now: that only says more.
