@@ -44,6 +44,8 @@ struct Judge<'r, R> {
     tally: Tally,
     /// References of pointers that are read later and are not NULL.
     surely_held: Vec<u32>,
+    /// References of objects on the stack.
+    on_stack: Vec<u32>,
 }
 
 impl KeptState {
@@ -56,7 +58,8 @@ impl KeptState {
         if self.frames.len() != run.frames() {
             return escape(Where::Frames, format!("there are {}", self.frames.len()), run.frames().to_string());
         }
-        let mut judge = Judge { run, links: Links::default(), tally: Tally::default(), surely_held: Vec::new() };
+        let mut judge =
+            Judge { run, links: Links::default(), tally: Tally::default(), surely_held: Vec::new(), on_stack: Vec::new() };
         for (number, frame) in self.frames.iter().enumerate() {
             judge.frame(number, frame)?;
         }
@@ -108,7 +111,7 @@ impl<R: Run> Judge<'_, R> {
         let (mut most, mut least) = (0, 0);
         for held in pointers {
             most += 1;
-            least += usize::from(self.surely_held.contains(&held.id));
+            least += usize::from(self.surely_held.contains(&held.id) && !self.on_stack.contains(&held.id));
         }
         let found = self.run.held();
         let claim = Held {
@@ -139,8 +142,11 @@ impl<R: Run> Judge<'_, R> {
                 let value = u64::from_le_bytes(bytes);
                 if width == 8 { self.value(&slot.reg, value) } else { partial(&slot.reg, value, width as u32 * 8) }
             }
-            Byte::Dynptr => Ok(Open("a dynptr on the stack")),
-            Byte::Iter => Ok(Open("an iterator on the stack")),
+            Byte::Dynptr | Byte::Iter => {
+                // What could not be made, and what needs no giving back in the run, holds nothing there.
+                self.on_stack.push(slot.reg.ref_id);
+                Ok(Open(if slot.bytes[7] == Byte::Iter { "an iterator on the stack" } else { "a dynptr on the stack" }))
+            }
             Byte::IrqFlag => Ok(Open("a saved flag of interrupts")),
             Byte::Invalid if slot.bytes == Slot::EMPTY.bytes => Ok(Dead),
             Byte::Invalid | Byte::Misc | Byte::Zero => Ok(zero),
