@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skep_helpers::{Stop, Trap};
 use skep_jit::{Ret, STRIDE, Status};
+use skep_linux::contexts::Shape;
 
 use super::hook::Hook;
 use super::run::{Engine, MAX_TAIL_CALLS};
@@ -30,10 +31,11 @@ impl<H: Hook> Engine<'_, H> {
         self.enter_native(self.core.linked.clone(), slot, args, top)
     }
 
-    /// Whether the context is what the code of a program takes it for.
+    /// Whether the context is what the code of a program takes it for: it reads fields of structs, and of no other contexts, by itself.
     fn knows_context(&self, linked: &Linked) -> Result<(), Trap> {
         let context = &self.core.context;
-        let whole = context.row().is_none_or(|row| row.size as usize <= context.block.len());
+        let row = context.row().filter(|row| row.shape == Shape::Struct);
+        let whole = row.is_none_or(|row| row.size as usize <= context.block.len());
         if whole && context.prog_type == linked.image.program.prog_type {
             return Ok(());
         }
