@@ -42,10 +42,6 @@ struct Judge<'r, R> {
     run: &'r R,
     links: Links,
     tally: Tally,
-    /// References of pointers that are read later and are not NULL.
-    surely_held: Vec<u32>,
-    /// References of objects on the stack.
-    on_stack: Vec<u32>,
 }
 
 impl KeptState {
@@ -58,8 +54,7 @@ impl KeptState {
         if self.frames.len() != run.frames() {
             return escape(Where::Frames, format!("there are {}", self.frames.len()), run.frames().to_string());
         }
-        let mut judge =
-            Judge { run, links: Links::default(), tally: Tally::default(), surely_held: Vec::new(), on_stack: Vec::new() };
+        let mut judge = Judge { run, links: Links::default(), tally: Tally::default() };
         for (number, frame) in self.frames.iter().enumerate() {
             judge.frame(number, frame)?;
         }
@@ -103,19 +98,14 @@ impl<R: Run> Judge<'_, R> {
         Ok(())
     }
 
-    /// No more references are held than the state has, and no fewer than have a pointer that is not NULL. Of others nothing may be held: those of a
-    /// pointer that was NULL and is not read any more, or of an object on the stack that could not be made.
+    /// No more references are held than the state has. There may be fewer: of a pointer that is NULL in the run, and of what a run keeps no count
+    /// of, nothing is held. Locks and sections are as many.
     fn held(&self, state: &KeptState) -> Result<(), Escape> {
         let refs = &state.refs;
-        let pointers = refs.held.iter().filter(|held| held.kind == crate::state::RefKind::Pointer);
-        let (mut most, mut least) = (0, 0);
-        for held in pointers {
-            most += 1;
-            least += usize::from(self.surely_held.contains(&held.id) && !self.on_stack.contains(&held.id));
-        }
+        let most = refs.held.iter().filter(|held| held.kind == crate::state::RefKind::Pointer).count();
         let found = self.run.held();
         let claim = Held {
-            references: found.references.clamp(least, most),
+            references: found.references.min(most),
             locks: refs.active_locks as usize,
             rcu: refs.rcu_locks as usize,
             preempt: refs.preempt_locks as usize,
@@ -142,11 +132,8 @@ impl<R: Run> Judge<'_, R> {
                 let value = u64::from_le_bytes(bytes);
                 if width == 8 { self.value(&slot.reg, value) } else { partial(&slot.reg, value, width as u32 * 8) }
             }
-            Byte::Dynptr | Byte::Iter => {
-                // What could not be made, and what needs no giving back in the run, holds nothing there.
-                self.on_stack.push(slot.reg.ref_id);
-                Ok(Open(if slot.bytes[7] == Byte::Iter { "an iterator on the stack" } else { "a dynptr on the stack" }))
-            }
+            Byte::Dynptr => Ok(Open("a dynptr on the stack")),
+            Byte::Iter => Ok(Open("an iterator on the stack")),
             Byte::IrqFlag => Ok(Open("a saved flag of interrupts")),
             Byte::Invalid if slot.bytes == Slot::EMPTY.bytes => Ok(Dead),
             Byte::Invalid | Byte::Misc | Byte::Zero => Ok(zero),
@@ -177,9 +164,6 @@ impl<R: Run> Judge<'_, R> {
             if value == 0 {
                 return Ok(Inside);
             }
-        }
-        if reg.ref_id != 0 {
-            self.surely_held.push(reg.ref_id);
         }
         if reg.flags.any(Flags::PERCPU) {
             return Ok(Open("a pointer to a per-CPU variable"));

