@@ -116,3 +116,15 @@ fn what_is_undecided_does_not_build() {
     let built = Instance::builder(target()).program(Program::bare("p", ProgType::SocketFilter, insns)).verify(options).build();
     assert!(matches!(built, Err(BuildError::Undecided { .. })));
 }
+
+/// Linux takes the program, and what its verifier claims of it is not true.
+#[test]
+fn a_claim_that_is_not_true_is_not_trusted() {
+    let object = Object::open("../conformance/verdicts/holes.bpf.o", &skep::Options::default()).unwrap();
+    let builder =
+        || Instance::builder(Target::of(Release::new(6, 18), Arch::X86_64)).object_programs(&object, &["high_half"]).unwrap();
+    assert!(builder().build().is_ok(), "tested, it may");
+    let error = refusal(builder());
+    let what = "the upper half of what bpf_res_spin_lock() returns is 0, and Linux takes it for a negative number";
+    assert_eq!(error, format!("program `high_half` was not verified with this: {what}"));
+}

@@ -152,10 +152,12 @@ pub enum ModeError {
 }
 
 impl ModeError {
-    /// The verifier does not accept a program.
+    /// A program is none that may run verified.
     pub fn is_verdict(&self) -> bool {
         match self {
-            ModeError::Build(error) => matches!(**error, BuildError::Refused { .. } | BuildError::Undecided { .. }),
+            ModeError::Build(error) => {
+                matches!(**error, BuildError::Refused { .. } | BuildError::Undecided { .. } | BuildError::NotAsVerified { .. })
+            }
             ModeError::Compile(_) => false,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use skep_linux::kfuncs::{Role, kfunc};
 use skep_maps::Map;
 use skep_program::{MapDef, Program, Verified};
 
@@ -21,6 +22,24 @@ pub(super) fn check(program: &Verified<Program>, own: &[usize], maps: &[Entry], 
         }
     }
     Ok(())
+}
+
+/// What Linux claims of the program, and so the verifier does, is true of every run.
+///
+/// # Errors
+/// What is claimed and not true: the error of a resilient lock counts as a negative number of 64 bits, and is an `int` whose upper half is 0.
+/// A pointer to which it is added may be anywhere.
+pub(super) fn check_claims(program: &Program) -> Result<(), String> {
+    let claims_too_much = |name: &str| match kfunc(name).map(|row| row.role) {
+        Some(Role::Lock | Role::LockIrqSave) => true,
+        Some(_) | None => false,
+    };
+    match program.kfuncs.iter().find(|kfunc| claims_too_much(&kfunc.name)) {
+        Some(kfunc) => {
+            Err(format!("the upper half of what {}() returns is 0, and Linux takes it for a negative number", kfunc.name))
+        }
+        None => Ok(()),
+    }
 }
 
 fn same_shape(one: &Arc<MapDef>, other: &Arc<MapDef>) -> bool {

@@ -317,7 +317,8 @@ impl Builder {
             None => Image::new(program).map_err(wrong_jump)?,
             Some(options) => {
                 let verified = self.verified(program, &options)?;
-                as_verified::check(&verified, own, maps, self.world.cpus)
+                as_verified::check_claims(&verified)
+                    .and_then(|()| as_verified::check(&verified, own, maps, self.world.cpus))
                     .map_err(|what| BuildError::NotAsVerified { program: name.clone(), what })?;
                 Image::trusted(&verified).map_err(wrong_jump)?
             }
