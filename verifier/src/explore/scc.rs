@@ -67,6 +67,12 @@ impl Loops {
         self.visits.iter_mut().find(|visit| visit.chain == *chain)
     }
 
+    /// A path may end in this state: the outermost loop that it is in, if any, is one that a kept state entered. An exception that is thrown on
+    /// the first way through a loop ends a path where none did.
+    pub(super) fn may_end(&mut self, prep: &Prep, state: &State) -> bool {
+        chain(prep, state).is_none_or(|chain| self.find(&chain).is_some())
+    }
+
     /// A state is kept: if it is in a loop that no path has entered, it entered it, and the answer is `true`.
     pub(super) fn enter(&mut self, prep: &Prep, state: &State, id: StateId) -> bool {
         let Some(chain) = chain(prep, state) else { return false };

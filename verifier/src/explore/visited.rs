@@ -252,6 +252,9 @@ impl Walk<'_> {
         if self.state.branches > 0 {
             return Ok(());
         }
+        if !self.state.speculative && !self.loops.may_end(self.prep, &self.state) {
+            return Err(Flow::LoopNotEntered(scc::chain_text(self.prep, &self.state)).into());
+        }
         let mut at = self.state.parent;
         while let Some(id) = at {
             let state = &mut self.store.get_mut(id).state;

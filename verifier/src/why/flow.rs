@@ -11,6 +11,8 @@ pub enum Flow {
     TooLarge(u32),
     #[error("The sequence of {0} jumps is too complex.")]
     TooManyJumps(usize),
+    #[error("verifier bug: scc exit: no visit info for call chain {0}")]
+    LoopNotEntered(String),
     #[error("{what} cannot be used inside {section} region")]
     Held { what: &'static str, section: &'static str },
     #[error("{}{what} would lead to reference leak", leaks(refs))]
