@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use skep::{Instance, Mode};
 use skep_conformance::corpus::{Corpus, Set, Truth, Verdict as Recorded};
-use skep_conformance::diff::{self, Inputs, Mode, Options, ProgramReport, Verdict};
+use skep_conformance::diff::{self, Inputs, Options, ProgramReport, Verdict};
 use skep_conformance::oracle;
 use skep_kernel::Kernel;
 use skep_linux::{AttachType, ProgType};
@@ -58,7 +59,7 @@ fn verified_programs_of_the_corpus_do_the_same_in_both() {
 
 #[test]
 fn compiled_programs_of_the_corpus_do_the_same_in_both() {
-    if skep::Instance::can_compile() {
+    if Instance::can_compile() {
         in_mode(Mode::Jit, 5);
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use skep::{Arch, Instance, Object, Options, Release, Target};
-use skep_conformance::diff::Mode;
+use skep::{Arch, Instance, Mode, Object, Options, Release, Target};
 use skep_conformance::programs::{Asked, Case, CaseError, CaseProblem, Expected, File, ask, simulate};
 use skep_kernel::Kernel;
 
@@ -110,7 +109,7 @@ fn hold(engine: &str, suite: &str, case: &Case, given: &Expected, wrong: &mut Ve
 
 /// The verifier does not accept a program: what runs verified programs only cannot run it.
 fn is_verdict(problem: &CaseProblem) -> bool {
-    matches!(problem, CaseProblem::Mode(error) if error.is_verdict())
+    matches!(problem, CaseProblem::Build(error) if error.is_verdict())
 }
 
 /// The kernel first, so that what is blessed is its word; then skep, with what the kernel said.

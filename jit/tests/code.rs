@@ -3,8 +3,6 @@
 #[path = "common/run.rs"]
 mod run;
 
-#[path = "code/cost.rs"]
-mod cost;
 #[path = "code/decode.rs"]
 mod decode;
 #[path = "code/model.rs"]
@@ -13,7 +11,9 @@ mod model;
 mod operations;
 #[path = "code/programs.rs"]
 mod programs;
+#[path = "code/random.rs"]
+mod random;
 #[path = "code/runtime.rs"]
 mod runtime;
-#[path = "code/speed.rs"]
-mod speed;
+#[path = "code/typical.rs"]
+mod typical;

@@ -1,7 +1,6 @@
 //! Which engine runs programs.
 
-use skep::{Builder, Instance};
-use skep_conformance::diff::{Mode, ModeError};
+use skep::Mode;
 
 /// What runs programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -31,10 +30,5 @@ impl EngineArg {
             EngineArg::Interp | EngineArg::Trusted => false,
             EngineArg::Jit => true,
         }
-    }
-
-    /// An instance that it runs.
-    pub(crate) fn build(self, builder: Builder) -> Result<Instance, ModeError> {
-        self.mode().build(builder)
     }
 }

@@ -125,16 +125,15 @@
 //! # }
 //! ```
 //!
-//! Compiled, they run as machine code, on x86-64 and aarch64:
+//! In [`Mode::Jit`] they run as machine code, on x86-64 and aarch64:
 //!
 //! ```
-//! # use skep::{Arch, Input, Instance, Object, Options, Release, Target, verifier};
+//! # use skep::{Arch, Input, Instance, Mode, Object, Options, Release, Target};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # if !Instance::can_compile() { return Ok(()) }
 //! let object = Object::open("../conformance/programs/firewall.bpf.o", &Options::default())?;
 //! let target = Target::new(Release::new(6, 18), Arch::X86_64);
-//! let mut instance = Instance::builder(target).object(&object)?.verify(verifier::Options::default()).build()?;
-//! instance.compile()?;
+//! let mut instance = Instance::builder(target).object(&object)?.mode(Mode::Jit).build()?;
 //! assert_eq!(instance.program("firewall")?.run(&Input::packet(&[0; 54]))?.retval(), 2);
 //! # Ok(())
 //! # }
@@ -185,8 +184,8 @@ pub use error::{Place, Source, Stopped};
 pub use host::{HostError, btf, host};
 pub use input::{Input, InputError};
 pub use instance::{
-    BuildError, Builder, CompileError, DEFAULT_BUDGET, Instance, MapEntry, MapError, MapRef, NameError, Outcome, ProgramMut,
-    RunError,
+    BuildError, Builder, CompileError, DEFAULT_BUDGET, Instance, MapEntry, MapError, MapRef, Mode, NameError, Outcome,
+    ProgramMut, RunError,
 };
 pub use link::Closure;
 pub use record::{DecodeError, decode};

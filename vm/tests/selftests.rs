@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use skep::{Arch, Input, Instance, Object, Options, ProgType, Release, Target};
+use skep::{Arch, Input, Instance, Mode, Object, Options, ProgType, Release, Target};
 
 /// Programs that Linux ran.
 const RUN: usize = 551;
@@ -30,14 +30,7 @@ fn input(prog_type: ProgType) -> Input {
 fn run(object: &Object, target: &Arc<Target>, name: &str, mode: Mode) -> Result<u32, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let builder = Instance::builder(target.clone()).object_programs(object, &[name]).map_err(|e| text(&e))?;
-    let builder = match mode {
-        Mode::Checked => builder,
-        Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
-    };
-    let mut instance = builder.build().map_err(|e| text(&e))?;
-    if mode == Mode::Jit {
-        instance.compile().map_err(|e| text(&e))?;
-    }
+    let mut instance = builder.mode(mode).build().map_err(|e| text(&e))?;
     let mut program = instance.program(name).map_err(|e| text(&e))?;
     let prog_type = program.program().prog_type;
     program.run(&input(prog_type)).map(|outcome| outcome.retval()).map_err(|e| text(&e))
@@ -72,14 +65,6 @@ fn recorded_return_values_of_compiled_programs() {
     if Instance::can_compile() {
         recorded(Mode::Jit);
     }
-}
-
-/// How programs run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Checked,
-    Trusted,
-    Jit,
 }
 
 fn recorded(mode: Mode) {

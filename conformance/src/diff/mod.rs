@@ -11,5 +11,5 @@ mod simulated;
 pub use compare::{Aspect, Difference, Item, Place, Unstable, Value, differences};
 pub use report::{Cut, Divergence, ProgramReport, Report, Verdict};
 pub use run::{Inputs, Options, apart, object, program, set};
-pub use simulated::{Mode, ModeError, Simulated, SimulatedError};
+pub use simulated::{Simulated, SimulatedError};
 pub(crate) use simulated::{SimulatedTable, perf_padded};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skep::{BuildError, Target, World};
+use skep::{BuildError, Mode, Target, World};
 use skep_linux::MapType;
 use skep_object::{Object, ProgramRef};
 use skep_program::MapDef;
@@ -11,7 +11,7 @@ use skep_world::Random;
 use super::compare::{Unstable, differences};
 use super::report::{Cut, Divergence, ProgramReport, Verdict};
 use super::run::{Inputs, Options};
-use super::simulated::{Mode, ModeError, Simulated, SimulatedError};
+use super::simulated::{Simulated, SimulatedError};
 use crate::generate::Generator;
 use crate::oracle::{Case, Ended, Engine, Host, HostError, Observed, Set, TableError, shape};
 
@@ -218,11 +218,10 @@ impl Pair {
 /// Why skep does not take a program. What has no body goes without its place, so that refusals can be counted.
 fn refusal(error: &SimulatedError) -> String {
     match error {
-        SimulatedError::Mode(ModeError::Build(error)) => match error.as_ref() {
+        SimulatedError::Build(error) => match error.as_ref() {
             BuildError::NoBody { what, .. } => format!("{what} is not simulated"),
             error => error.to_string(),
         },
-        SimulatedError::Mode(ModeError::Compile(error)) => error.to_string(),
         SimulatedError::Table(error) => error.to_string(),
         SimulatedError::Name(error) => error.to_string(),
     }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use skep::Target;
+use skep::{Mode, Target};
 use skep_kernel::Kernel;
 use skep_object::{Object, ProgramRef};
 
 use super::pair::Pair;
 use super::report::{ProgramReport, Report, Verdict};
-use super::simulated::Mode;
 use crate::oracle::{Case, Set};
 
 /// What programs are run on.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep::{
-    BuildError, Builder, CompileError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, NameError, Outcome, RunError, Target,
-    Trap, World,
+    BuildError, DEFAULT_BUDGET, Hook, Input, InputError, Instance, Mode, NameError, Outcome, RunError, Target, Trap, World,
 };
 use skep_kernel::Entry;
 use skep_linux::{Errno, MapType};
@@ -31,7 +30,7 @@ pub struct Simulated {
 pub enum SimulatedError {
     /// Maps or programs cannot be made.
     #[error(transparent)]
-    Mode(#[from] ModeError),
+    Build(#[from] Box<BuildError>),
     /// A map cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -96,73 +95,6 @@ impl Table for SimulatedTable {
     }
 }
 
-/// How skep runs programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// The interpreter, testing every access.
-    #[default]
-    Checked,
-    /// The interpreter, without the tests that the verifier makes needless. It must accept the programs.
-    Trusted,
-    /// Compiled. The verifier must accept the programs.
-    Jit,
-}
-
-impl Mode {
-    /// All.
-    pub const ALL: [Mode; 3] = [Mode::Checked, Mode::Trusted, Mode::Jit];
-
-    /// The mode of this name.
-    pub fn named(name: &str) -> Option<Mode> {
-        match name {
-            "checked" => Some(Mode::Checked),
-            "trusted" => Some(Mode::Trusted),
-            "jit" => Some(Mode::Jit),
-            _other => None,
-        }
-    }
-
-    /// An instance that runs programs so.
-    ///
-    /// # Errors
-    /// What cannot be built; what the verifier does not accept; what cannot be compiled.
-    pub fn build(self, builder: Builder) -> Result<Instance, ModeError> {
-        let builder = match self {
-            Mode::Checked => builder,
-            Mode::Trusted | Mode::Jit => builder.verify(skep::verifier::Options::default()),
-        };
-        let mut instance = builder.build().map_err(Box::new)?;
-        match self {
-            Mode::Checked | Mode::Trusted => {}
-            Mode::Jit => instance.compile()?,
-        }
-        Ok(instance)
-    }
-}
-
-/// Why there is no instance in a mode.
-#[derive(Debug, thiserror::Error)]
-pub enum ModeError {
-    /// Maps or programs cannot be made, or are not accepted.
-    #[error(transparent)]
-    Build(#[from] Box<BuildError>),
-    /// Programs cannot be compiled.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-}
-
-impl ModeError {
-    /// A program is none that may run verified.
-    pub fn is_verdict(&self) -> bool {
-        match self {
-            ModeError::Build(error) => {
-                matches!(**error, BuildError::Refused { .. } | BuildError::Undecided { .. } | BuildError::NotAsVerified { .. })
-            }
-            ModeError::Compile(_) => false,
-        }
-    }
-}
-
 impl Simulated {
     /// Makes an instance of programs and maps, in a world that `set_world` has set. `stack_byte` is what stacks hold before the
     /// program writes to them.
@@ -200,7 +132,7 @@ impl Simulated {
         for def in &set.others {
             builder = builder.map(def.clone());
         }
-        let instance = mode.build(builder)?;
+        let instance = builder.mode(mode).build().map_err(Box::new)?;
         let mut tables = Vec::new();
         for map in instance.maps() {
             let table = SimulatedTable::new(map.inner().clone());

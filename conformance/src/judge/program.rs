@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use skep::{RunError, Stopped, Target, Trap};
+use skep::{Mode, RunError, Stopped, Target, Trap};
 use skep_memory::{Fault, RegionKind, Why};
 use skep_program::Program;
 use skep_verifier::kept::{Kept, Tally};
@@ -13,7 +13,7 @@ use skep_verifier::{Keep, Options, Verdict};
 use super::event::Events;
 use super::follow::{Follow, Lost};
 use super::hole::Hole;
-use crate::diff::{Mode, Simulated, SimulatedError};
+use crate::diff::{Simulated, SimulatedError};
 use crate::oracle::Set;
 use crate::verdicts::ask;
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep::{BuildError, DEFAULT_BUDGET, Input, InputError, Instance, NameError, Outcome, RunError, Stopped, Target, Trap, World};
+use skep::{
+    BuildError, DEFAULT_BUDGET, Input, InputError, Instance, Mode, NameError, Outcome, RunError, Stopped, Target, Trap, World,
+};
 use skep_btf::Literal;
 use skep_btf::value::LiteralError;
 use skep_kernel::{LoadError, Loaded, LogLevel};
@@ -14,7 +16,7 @@ use skep_program::{MapDef, Program};
 use super::file::{Case, Expected, File, Stepped};
 use super::input::{self, Addresses, InputProblem};
 use super::render;
-use crate::diff::{Mode, ModeError, SimulatedTable, perf_padded};
+use crate::diff::{SimulatedTable, perf_padded};
 use crate::oracle::{self, Bytes, Contents, Ended, Engine, Host, HostError, Keeper, Set, SetError, Shape, TableError, shape};
 
 /// Why a case gave nothing.
@@ -42,12 +44,9 @@ pub enum CaseProblem {
     /// A program that does not fit the target.
     #[error(transparent)]
     Set(#[from] SetError),
-    /// A program that does not fit skep's target.
-    #[error(transparent)]
-    Build(#[from] Box<BuildError>),
     /// skep does not make an instance of it.
     #[error(transparent)]
-    Mode(#[from] ModeError),
+    Build(#[from] Box<BuildError>),
     /// A name that the instance does not have.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -130,8 +129,7 @@ fn simulated(file: &File, object: &Object, case: &Case, target: &Arc<Target>, mo
     let mut world = World::new(target.clone());
     let addresses = input::world(&mut world, &case.world.clone().unwrap_or_default())?;
     let builder = Instance::builder(target.clone()).world(world).budget(case.budget.unwrap_or(DEFAULT_BUDGET));
-    let builder = builder.object(&object).map_err(Box::new)?;
-    let mut instance = mode.build(builder)?;
+    let mut instance = builder.object(&object).and_then(|builder| builder.mode(mode).build()).map_err(Box::new)?;
     let defs: Vec<Arc<MapDef>> = instance.maps().map(|map| map.inner().def().clone()).collect();
     let mut tables: Vec<(SimulatedTable, Keeper)> = Vec::new();
     for map in instance.maps() {

@@ -9,9 +9,10 @@ use skep_program::Through;
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::{InstDecoder, Operand as Operand64};
 
-use crate::model::{Random, facts, raw};
+use crate::model::build;
 use crate::programs::program;
-use crate::run::build;
+use crate::random::Random;
+use crate::typical::{facts, raw, typical};
 
 fn x86(features: Features) -> Options {
     Options { arch: Arch::X86_64, features, first_slot: 0 }
@@ -174,37 +175,6 @@ fn chains_of_jumps_lead_where_they_should() {
             }
         }
     }
-}
-
-/// Straight code as compilers make it: the mark for length.
-pub(crate) fn typical(len: usize) -> Vec<Insn> {
-    let mut random = Random(4000);
-    let mut insns: Vec<Insn> = Vec::new();
-    for &dst in &Reg::ALL[..10] {
-        insns.push(Insn::Mov { width: Width::W64, dst, src: Operand::Imm(i32::from(dst.number())) });
-    }
-    while insns.len() < len - 1 {
-        let (dst, src) = (random.one_of(&Reg::ALL[..10]), Operand::Reg(random.one_of(&Reg::ALL[..10])));
-        let imm = Operand::Imm(random.below(1000) as i32);
-        let off = -8 * (1 + random.below(32) as i16);
-        let width = random.one_of(&[Width::W64, Width::W64, Width::W32]);
-        use skep_isa::{AluOp, Size};
-        let insn = match random.below(10) {
-            0 | 1 => Insn::Mov { width, dst, src },
-            2 | 3 => Insn::Alu { width, op: random.one_of(&[AluOp::Add, AluOp::Xor, AluOp::Or, AluOp::Sub]), dst, src },
-            4 => Insn::Alu { width, op: random.one_of(&[AluOp::Add, AluOp::And]), dst, src: imm },
-            5 => Insn::Alu { width, op: random.one_of(&[AluOp::Lsh, AluOp::Rsh]), dst, src: Operand::Imm(7) },
-            6 | 7 => Insn::Load { size: random.one_of(&[Size::B, Size::W, Size::Dw]), signed: false, dst, base: Reg::R10, off },
-            8 => Insn::Store { size: random.one_of(&[Size::B, Size::W, Size::Dw]), base: Reg::R10, off, src },
-            _ => {
-                let off = random.below(6).min(len - 2 - insns.len()) as i16;
-                Insn::JumpIf { width, cond: random.one_of(&[Cond::Eq, Cond::Gt, Cond::Slt]), dst, src: imm, off }
-            }
-        };
-        insns.push(insn);
-    }
-    insns.push(Insn::Exit);
-    insns
 }
 
 #[test]

@@ -1,21 +1,12 @@
 //! What programs mean: an evaluator of the instructions that the generators make, on one stack.
 
 use skep_isa::{AtomicOp, Callee, Code, Insn, Operand, RawInsn, Reg, Wide, eval};
-use skep_jit::STRIDE;
-use skep_program::{Fact, Facts, Through};
+use skep_jit::{Error, Options, STRIDE};
+use skep_linux::ProgType;
+use skep_program::Facts;
 
-use crate::run::World;
-
-/// Facts that let every slot be reached, and every access be what `through` says.
-pub(crate) fn facts(insns: &[RawInsn], through: Through) -> Facts {
-    let fact = Fact { reached: true, through, zero_extend: true, ..Fact::default() };
-    Facts::new(vec![fact; insns.len()], vec![512])
-}
-
-/// Instructions as slots.
-pub(crate) fn raw(insns: &[Insn]) -> Vec<RawInsn> {
-    insns.iter().flat_map(|insn| insn.encode().expect("an instruction that there is").to_vec()).collect()
-}
+use crate::random::Random;
+use crate::run::{World, build_for};
 
 /// Registers and the stack at its address.
 pub(crate) struct Model {
@@ -128,32 +119,17 @@ impl Model {
     }
 }
 
+/// Compiles instructions for which a test vouches, as a program of a type that does not matter.
+pub(crate) fn build(insns: &[RawInsn], facts: Facts, options: &Options) -> Result<skep_jit::Code, Error> {
+    build_for(ProgType::SocketFilter, insns, facts, options)
+}
+
 /// Words as bytes.
 pub(crate) fn bytes(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// A generator of numbers (splitmix64).
-pub(crate) struct Random(pub(crate) u64);
-
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    /// Below a bound.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
     /// Often a number at which something changes.
     pub(crate) fn value(&mut self) -> u64 {
         match self.below(3) {

@@ -4,8 +4,10 @@ use skep_isa::{AluOp, AtomicOp, ByteOrder, Code, Cond, Insn, Operand, Reg, Size,
 use skep_jit::{Features, Options};
 use skep_program::Through;
 
-use crate::model::{Model, Random, VALUES, bytes, facts, raw};
-use crate::run::{Native, World, build};
+use crate::model::{Model, VALUES, build, bytes};
+use crate::random::Random;
+use crate::run::{Native, World};
+use crate::typical::{facts, raw};
 
 pub(crate) const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
 pub(crate) const SIZES: [Size; 4] = [Size::B, Size::H, Size::W, Size::Dw];

@@ -3,9 +3,11 @@
 use skep_isa::{AluOp, AtomicOp, ByteOrder, Callee, Code, Insn, Operand, Reg, Size, Wide, Width};
 use skep_program::Through;
 
-use crate::model::{Model, Random, bytes, facts, raw};
+use crate::model::{Model, build, bytes};
 use crate::operations::{ALU, CONDS, IMMEDIATES, SIZES, WIDTHS, difference, variants};
-use crate::run::{Native, World, build};
+use crate::random::Random;
+use crate::run::{Native, World};
+use crate::typical::{facts, raw};
 
 /// Counts rounds: nothing else writes it.
 const COUNTER: Reg = Reg::R8;

@@ -7,9 +7,10 @@ use skep_jit::{Inline, Links, Options, Ret, STRIDE, Status, compile};
 use skep_linux::ProgType;
 use skep_program::{Fact, Facts, Through};
 
-use crate::model::{facts, raw};
+use crate::model::build;
 use crate::operations::variants;
-use crate::run::{Native, World, build, build_for, vouched};
+use crate::run::{Native, World, build_for, vouched};
+use crate::typical::{facts, raw};
 
 fn mov(dst: Reg, imm: i32) -> Insn {
     Insn::Mov { width: Width::W64, dst, src: Operand::Imm(imm) }

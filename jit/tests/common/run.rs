@@ -17,11 +17,6 @@ pub(crate) fn vouched(prog_type: ProgType, insns: &[RawInsn], facts: Facts) -> V
 }
 
 /// Compiles instructions for which a test vouches.
-pub(crate) fn build(insns: &[RawInsn], facts: Facts, options: &Options) -> Result<Code, Error> {
-    build_for(ProgType::SocketFilter, insns, facts, options)
-}
-
-/// The same for any type of program.
 pub(crate) fn build_for(prog_type: ProgType, insns: &[RawInsn], facts: Facts, options: &Options) -> Result<Code, Error> {
     compile(&vouched(prog_type, insns, facts), options, &mut |slot: usize, value: Wide| match value {
         Wide::MapIndex(index) => 0x1234_5678_9abc_0000 | index as u64,

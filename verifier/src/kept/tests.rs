@@ -1,3 +1,5 @@
+//! What kept states contain, and what escapes from them.
+
 use skep_btf::TypeId;
 
 use super::*;

@@ -12,7 +12,7 @@ use skep_program::{MapDef, Program, Verified};
 use skep_verifier::{Reject, Undecided, Verdict, verified};
 use skep_world::{Context, FreedField, KernelObjectError, World};
 
-use super::{Entry, Instance, as_verified};
+use super::{CompileError, Entry, Instance, as_verified};
 use crate::engine::{Core, Environment, MapTable};
 use crate::image::Image;
 use crate::link::{Closure, Linked, Outside};
@@ -84,6 +84,9 @@ pub enum BuildError {
         /// What differs.
         what: String,
     },
+    /// Programs that cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// A variable of the kernel that cannot be made.
     #[error("program `{program}`: {error}")]
     Variable {
@@ -131,7 +134,8 @@ pub struct Builder {
     absent: bool,
     stack_byte: u8,
     map_memory: Option<u64>,
-    verify: Option<skep_verifier::Options>,
+    pub(super) verify: Option<skep_verifier::Options>,
+    pub(super) compile: bool,
 }
 
 impl Builder {
@@ -147,6 +151,7 @@ impl Builder {
             stack_byte: 0,
             map_memory: None,
             verify: None,
+            compile: false,
         }
     }
 
@@ -307,7 +312,11 @@ impl Builder {
             core.add_map(map.as_ref());
             environment.maps.insert(map.clone());
         }
-        Ok(Instance { core: Box::new(core), environment, maps: entries, budget: self.budget })
+        let mut instance = Instance { core: Box::new(core), environment, maps: entries, budget: self.budget };
+        if self.compile {
+            instance.compile()?;
+        }
+        Ok(instance)
     }
 
     fn link(&mut self, program: Arc<Program>, index: usize, own: &[usize], maps: &[Entry]) -> Result<Linked, BuildError> {

@@ -1,5 +1,6 @@
 //! From verified programs to machine code.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -51,7 +52,8 @@ impl Instance {
     }
 
     /// Compiles all programs. Runs are then runs of machine code, but for those that somebody watches, and count no instructions: the budget
-    /// does not end them, and need not, since verified programs end.
+    /// does not end them, and need not, since verified programs end. A helper that panics ends the process: there is no way back through machine
+    /// code.
     ///
     /// # Errors
     /// A program that was not verified ([`Builder::verify`](super::Builder::verify)); a machine that no code is made for. Nothing is compiled then.
@@ -76,7 +78,7 @@ fn compile(linked: &Linked, maps: &MapTable, options: &skep_jit::Options) -> Res
     let image = &linked.image;
     let program = || image.program.name.clone();
     let verified = image.verified.as_ref().ok_or_else(|| CompileError::NotVerified { program: program() })?;
-    let code = skep_jit::compile(verified, options, &mut Known { linked, maps, facts: verified.facts() })
+    let code = skep_jit::compile(verified, options, &mut Known::new(linked, maps, verified.facts()))
         .map_err(|error| CompileError::Program { program: program(), error: Box::new(error) })?;
     Native::new(code, &image.calls, options.first_slot).map_err(|error| CompileError::Memory { program: program(), error })
 }
@@ -86,15 +88,27 @@ struct Known<'a> {
     linked: &'a Linked,
     maps: &'a MapTable,
     facts: &'a Facts,
+    /// Addresses of maps' handles by their indices in the program.
+    handles: BTreeMap<i32, u64>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn new(linked: &'a Linked, maps: &'a MapTable, facts: &'a Facts) -> Known<'a> {
+        let named = linked.image.links.iter().zip(&linked.links).filter_map(|((_, wide), handle)| match wide {
+            Wide::MapIndex(index) => Some((*index, *handle)),
+            Wide::Const(_)
+            | Wide::MapFd(_)
+            | Wide::MapFdValue { .. }
+            | Wide::BtfId { .. }
+            | Wide::Func(_)
+            | Wide::MapIndexValue { .. } => None,
+        });
+        Known { linked, maps, facts, handles: named.collect() }
+    }
+
     /// The map that a call is about.
     fn map(&self, slot: usize) -> Option<&Arc<dyn Map>> {
-        let index = i32::from(self.facts[slot].map?);
-        let links = self.linked.image.links.iter().zip(&self.linked.links);
-        let mut handles = links.filter(|((_, wide), _)| *wide == Wide::MapIndex(index)).map(|(_, handle)| *handle);
-        self.maps.get(handles.next()?)
+        self.maps.get(*self.handles.get(&self.facts[slot].map?.into())?)
     }
 }
 

@@ -4,6 +4,7 @@ mod as_verified;
 mod builder;
 mod compile;
 mod map;
+mod mode;
 mod run;
 mod time;
 
@@ -18,6 +19,7 @@ use skep_world::{Context, Output, World};
 pub use builder::{BuildError, Builder, DEFAULT_BUDGET};
 pub use compile::CompileError;
 pub use map::{MapEntry, MapError, MapRef};
+pub use mode::Mode;
 pub use run::{Outcome, ProgramMut, RunError};
 
 use crate::engine::{Core, Environment};

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 
 use skep::{BuildError, Input, Instance, Object, Options, Outcome, Program, RunError, Step, Target, Trace, Trap};
 use skep_btf::TypeId;
-use skep_conformance::diff::ModeError;
 use skep_object::{MapSize, ProgramRef};
 
 use super::Io;
@@ -200,7 +199,7 @@ fn jobs(args: &Args, object: &Object) -> Result<Vec<Job>, Failure> {
 /// Failures to make an instance: what skep lacks is undecided, all else is the object's fault.
 fn unbuildable(error: BuildError) -> Failure {
     match error {
-        BuildError::NoBody { .. } | BuildError::Undecided { .. } => Failure::undecided(error),
+        BuildError::NoBody { .. } | BuildError::Undecided { .. } | BuildError::Compile(_) => Failure::undecided(error),
         BuildError::Object(_) => Failure::usage(error),
         BuildError::Relocate(_)
         | BuildError::Map(_)
@@ -255,10 +254,7 @@ impl<'a> Session<'a> {
         if let Some(budget) = args.budget {
             builder = builder.budget(budget);
         }
-        let instance = args.engine.build(builder).map_err(|error| match error {
-            ModeError::Build(error) => unbuildable(*error),
-            ModeError::Compile(error) => Failure::undecided(error),
-        })?;
+        let instance = builder.mode(args.engine.mode()).build().map_err(unbuildable)?;
         let load = |program: &Program| Arc::new(Loaded { program: program.clone(), record: proto::record(&types, program) });
         let programs = instance.programs().map(load).collect();
         let writer = args.pcap_out.as_ref().map(|path| {

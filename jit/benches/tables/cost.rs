@@ -1,5 +1,4 @@
-//! What compiling costs, as programs grow: a table, for
-//! `cargo test --release -p skep-jit --test code -- --ignored --nocapture cost`.
+//! What compiling costs, as programs grow.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,11 @@ use skep_jit::{Arch, Features, Options, compile};
 use skep_linux::ProgType;
 use skep_program::Through;
 
-use crate::decode::typical;
-use crate::model::{facts, raw};
 use crate::run::vouched;
+use crate::typical::{facts, raw, typical};
 
-#[test]
-#[ignore = "prints a table"]
-fn cost_of_compiling() {
+/// Prints the table.
+pub(crate) fn print() {
     println!("{:>9} {:>8} {:>12} {:>9} {:>10}", "insns", "machine", "compile", "ns/insn", "bytes/insn");
     for arch in [Arch::X86_64, Arch::Aarch64] {
         for len in [100, 1_000, 4_000, 10_000, 100_000, 1_000_000] {

@@ -1,5 +1,4 @@
-//! How fast compiled code is beside the kernel's own: a table, for root and
-//! `cargo test --release -p skep-jit --test code -- --ignored --nocapture speed`.
+//! How fast compiled code is beside the kernel's own, which only root can ask.
 
 use std::time::Instant;
 
@@ -48,15 +47,14 @@ fn facts(code: &Code) -> Facts {
     Facts::new((0..code.len()).map(fact).collect(), vec![512])
 }
 
-#[test]
-#[ignore = "prints a table"]
-fn speed_beside_the_kernel() {
+/// Prints the table.
+pub(crate) fn print() {
     println!("{:>10} {:>10} {:>10} {:>6}", "", "here, ns", "kernel, ns", "ratio");
     let packet: Vec<u8> = (0..1500u32).map(|byte| (byte * 7) as u8).collect();
     let mut logs = Vec::new();
     for (name, text) in WORKLOADS {
         let raw = asm::kernel::assemble(text).unwrap();
-        let options = Options::host().expect("tests run on a machine that code can be made for");
+        let options = Options::host().expect("this runs on a machine that code can be made for");
         let native = Native::new(build_for(ProgType::Xdp, &raw, facts(&Code::decode(&raw).unwrap()), &options).unwrap());
         let mut world = World::new();
         (world.env.packet_start, world.env.packet_end) = (packet.as_ptr() as u64, packet.as_ptr() as u64 + 1500);
