@@ -50,7 +50,7 @@ fn programs(folder: &str, target: &Target) -> Vec<Program> {
 fn ours(c: &mut Criterion) {
     let target = stock();
     let mut group = c.benchmark_group("ours");
-    for folder in ["programs", "verdicts"] {
+    for folder in ["programs", "verdicts", "verdicts/bugs"] {
         let programs = programs(folder, &target);
         group.throughput(Throughput::Elements(programs.len() as u64));
         group.bench_function(folder, |b| b.iter(|| all(&programs, &target)));

@@ -77,7 +77,7 @@ fn programs(object: &str) -> BTreeSet<String> {
 
 /// The families whose programs are only verified.
 fn verified() -> BTreeSet<String> {
-    let entries = std::fs::read_dir(path("verdicts")).unwrap();
+    let entries = std::fs::read_dir(path("verdicts/bugs")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter_map(|name| Some(name.strip_suffix(".bpf.c")?.strip_prefix("cve_")?.to_owned())).collect()
 }
@@ -86,7 +86,7 @@ fn verified() -> BTreeSet<String> {
 fn table_and_programs_agree() {
     let runs = ("runs".to_owned(), "programs/cves".to_owned());
     let objects: BTreeMap<String, String> =
-        verified().into_iter().map(|family| (family.clone(), format!("verdicts/cve_{family}"))).chain([runs]).collect();
+        verified().into_iter().map(|family| (family.clone(), format!("verdicts/bugs/cve_{family}"))).chain([runs]).collect();
     let mut left: BTreeMap<String, String> = BTreeMap::new();
     for (family, object) in &objects {
         for program in programs(object) {

@@ -35,7 +35,8 @@ fn folder() -> PathBuf {
 }
 
 fn objects() -> BTreeMap<String, Object> {
-    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let folders = [folder(), folder().join("bugs")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".bpf.o").map(str::to_owned);
     entries.filter_map(|path| Some((name(&path)?, Object::open(&path, &Options::default()).unwrap()))).collect()
 }

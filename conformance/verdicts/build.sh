@@ -4,8 +4,8 @@ set -eu
 cd "$(dirname "$0")"
 clang=${CLANG:-clang-19}
 arch=$(uname -m)
-for source in ${*:-*.bpf.c}; do
-	"$clang" -g -O2 -mcpu=v3 -target bpf -I"/usr/include/$arch-linux-gnu" -ffile-prefix-map="$PWD=." -fdebug-compilation-dir=. \
+for source in ${*:-*.bpf.c bugs/*.bpf.c}; do
+	"$clang" -g -O2 -mcpu=v3 -target bpf -I. -I"/usr/include/$arch-linux-gnu" -ffile-prefix-map="$PWD=." -fdebug-compilation-dir=. \
 		-c "$source" -o "${source%.c}.o"
 	# DWARF serves nothing that BTF does not, and is most of the object.
 	llvm-strip-19 -g "${source%.c}.o"

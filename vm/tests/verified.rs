@@ -120,7 +120,7 @@ fn what_is_undecided_does_not_build() {
 /// Linux takes the program, and what its verifier claims of it is not true.
 #[test]
 fn a_claim_that_is_not_true_is_not_trusted() {
-    let object = Object::open("../conformance/verdicts/holes.bpf.o", &skep::Options::default()).unwrap();
+    let object = Object::open("../conformance/verdicts/bugs/holes.bpf.o", &skep::Options::default()).unwrap();
     let builder =
         || Instance::builder(Target::of(Release::new(6, 18), Arch::X86_64)).object_programs(&object, &["high_half"]).unwrap();
     assert!(builder().build().is_ok(), "tested, it may");

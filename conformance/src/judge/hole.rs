@@ -10,7 +10,7 @@ use skep_linux::kfuncs::{Role, kfunc};
 use super::follow::Follow;
 use super::program::Ending;
 
-/// A claim of Linux 6.18 that does not hold, or an access that it lets pass. `conformance/verdicts/holes.bpf.c` shows each.
+/// A claim of Linux 6.18 that does not hold, or an access that it lets pass. `conformance/verdicts/bugs/holes.bpf.c` shows each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hole {
     /// The error of a resilient lock counts as a negative number of 64 bits. It is an `int`, whose high half is 0.

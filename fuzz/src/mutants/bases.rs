@@ -137,8 +137,7 @@ fn of_folder(folder: &Path, target: &Target, programs: &mut Vec<Base>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // Those for bugs of Linux show bugs that some kernels still have.
-    paths.retain(|path| name(path).ends_with(".o") && !name(path).starts_with("cve_"));
+    paths.retain(|path| name(path).ends_with(".o"));
     paths.sort();
     for path in paths {
         let Some(object) = std::fs::read(&path).ok().and_then(|bytes| Object::parse(&bytes).ok()) else { continue };
